@@ -1,0 +1,68 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Programs are the folders with a main.go under a cmd/. Those that run on a
+# cluster are built without cgo, because Beam cross-compiles workers that way;
+# only the ones in CGO_PROGRAMS link DuckDB.
+PROGRAMS := $(patsubst %/main.go,%,$(wildcard */cmd/*/main.go))
+CGO_PROGRAMS := pipelines/cmd/local
+CLUSTER_PROGRAMS := $(filter-out $(CGO_PROGRAMS),$(PROGRAMS))
+
+GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
+ARGS ?=
+FUZZTIME ?= 30s
+BENCH ?= .
+BENCHTIME ?= 1s
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: ## broker, simulated shop and streaming pipeline on this machine; ARGS="--duration=20s --data=DIR"
+	go run ./pipelines/cmd/local $(ARGS)
+
+.PHONY: build
+build: ## every program into bin/
+	mkdir -p bin
+	for p in $(CLUSTER_PROGRAMS); do CGO_ENABLED=0 go build -trimpath -o bin/ ./$$p; done
+	for p in $(wildcard $(CGO_PROGRAMS)); do CGO_ENABLED=1 go build -trimpath -o bin/ ./$$p; done
+
+.PHONY: test
+test: ## all tests
+	go test -timeout 9m ./...
+
+.PHONY: race
+race: ## all tests under the race detector, the long ones left out
+	go test -race -short -timeout 20m ./...
+
+.PHONY: lint
+lint: ## vet, linters and format (.golangci.yml), cluster programs without cgo, tidy modules
+	go vet ./...
+	$(GOLANGCI) run
+	for p in $(CLUSTER_PROGRAMS); do CGO_ENABLED=0 go build -o /dev/null ./$$p; done
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+
+.PHONY: fmt
+fmt: ## rewrite the files that lint would call badly formatted
+	$(GOLANGCI) fmt
+
+# A target is found by its declaration, so that a new one needs no list.
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	targets=$$(grep -rE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*\(' . | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort); \
+	[[ -n "$$targets" ]] || { echo "make fuzz: no fuzz target found" >&2; exit 1; }; \
+	while read -r pkg name; do \
+		echo "fuzz $$pkg $$name for $(FUZZTIME)"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	done <<<"$$targets"
+
+.PHONY: bench
+bench: ## benchmarks; BENCH=regexp BENCHTIME=1s
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+.PHONY: integration
+integration: ## the checks that are too long for test
+	.ci/integration

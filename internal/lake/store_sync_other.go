@@ -1,0 +1,5 @@
+//go:build !linux
+
+package lake
+
+func newSyncer(root string) *syncer { return &syncer{root: root} }

@@ -1,0 +1,128 @@
+// Package telemetry holds the counters and gauges of this process. Transforms
+// add to them; the streaming program serves them to Prometheus, the local view
+// draws them.
+package telemetry
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Registry holds everything that this process exports.
+var Registry = prometheus.NewRegistry()
+
+// The metrics. Counts are of this process since its start; a bundle that a
+// runner tries again counts again, the ledger is what is exact.
+var (
+	Read = counter("shopstream_records_read_total", "Kafka records read.")
+	Lane = counters("shopstream_records_total", "Records written, by lane; duplicates are a lane of their own.", "lane")
+	Dead = counters("shopstream_dead_letters_total", "Dead letters written, by reason.", "reason")
+	File = counters("shopstream_files_total", "Data files written, by lane.", "lane")
+	Size = counters("shopstream_file_bytes_total", "Bytes of data files written, by lane.", "lane")
+
+	Committed  = gauge("shopstream_committed_window_seconds", "End of the newest base window in the ledger, Unix time.")
+	CommitTime = gauge("shopstream_last_commit_timestamp_seconds", "When the last ledger row was written, Unix time.")
+	Sealed     = gauge("shopstream_sealed_window_seconds", "End of the newest base window that is final, Unix time.")
+)
+
+func init() {
+	Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+}
+
+func counter(name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	Registry.MustRegister(c)
+	return c
+}
+
+func counters(name, help, label string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	Registry.MustRegister(c)
+	return c
+}
+
+func gauge(name, help string) prometheus.Gauge {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	Registry.MustRegister(g)
+	return g
+}
+
+// Progress is what this process has done, for a live display. Revenue is in
+// micro-units by currency: Provisional of orders as they were read, Final of
+// windows that are in the ledger.
+type Progress struct {
+	Read, Silver, Duplicates, Late int64
+	Dead                           map[string]int64
+	Provisional, Final             map[string]int64
+	Committed                      int64 // end of the newest window in the ledger, ms; 0: none
+	LastCommit                     time.Time
+}
+
+var progress = struct {
+	sync.Mutex
+	Progress
+}{Progress: empty()}
+
+func empty() Progress {
+	return Progress{Dead: map[string]int64{}, Provisional: map[string]int64{}, Final: map[string]int64{}}
+}
+
+// Snapshot returns the progress so far.
+func Snapshot() Progress {
+	progress.Lock()
+	defer progress.Unlock()
+	p := progress.Progress
+	p.Dead, p.Provisional, p.Final = maps.Clone(p.Dead), maps.Clone(p.Provisional), maps.Clone(p.Final)
+	return p
+}
+
+// ObserveRead adds records that were read and the revenue of the orders among
+// them.
+func ObserveRead(records int, revenue map[string]int64) {
+	Read.Add(float64(records))
+	progress.Lock()
+	defer progress.Unlock()
+	progress.Read += int64(records)
+	addAll(progress.Provisional, revenue)
+}
+
+// Commit is what one ledger row adds.
+type Commit struct {
+	End                      int64 // of its window, ms
+	Silver, Duplicates, Late int64
+	Dead                     map[string]int64
+	Revenue                  map[string]int64 // micro-units by currency
+}
+
+// ObserveCommit adds a row that was written to the ledger.
+func ObserveCommit(c Commit) {
+	now := time.Now()
+	Lane.WithLabelValues("silver").Add(float64(c.Silver))
+	Lane.WithLabelValues("duplicates").Add(float64(c.Duplicates))
+	Lane.WithLabelValues("late").Add(float64(c.Late))
+	for reason, n := range c.Dead {
+		Lane.WithLabelValues("dead_letters").Add(float64(n))
+		Dead.WithLabelValues(reason).Add(float64(n))
+	}
+	progress.Lock()
+	defer progress.Unlock()
+	progress.Silver += c.Silver
+	progress.Duplicates += c.Duplicates
+	progress.Late += c.Late
+	addAll(progress.Dead, c.Dead)
+	addAll(progress.Final, c.Revenue)
+	progress.Committed = max(progress.Committed, c.End)
+	progress.LastCommit = now
+	Committed.Set(float64(progress.Committed) / 1000)
+	CommitTime.Set(float64(now.UnixMilli()) / 1000)
+}
+
+func addAll(to, from map[string]int64) {
+	for k, v := range from {
+		to[k] += v
+	}
+}

@@ -1,0 +1,110 @@
+package pipelines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/options/jobopts"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	// Registers the runners.
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
+)
+
+// Prism is the name of Beam's local runner, the default.
+const Prism = "prism"
+
+// Runner returns the runner that --runner names.
+func Runner() string {
+	if *runners.Runner == "" {
+		return Prism
+	}
+	return *runners.Runner
+}
+
+// noSplits keeps Prism from splitting the source's restriction.
+var noSplits = sync.OnceFunc(func() {
+	const experiment = "prism_disable_sdf_split"
+	if *jobopts.Experiments != "" {
+		*jobopts.Experiments += ","
+	}
+	*jobopts.Experiments += experiment
+})
+
+// Run runs a pipeline on the runner and returns when it has ended. When ctx
+// ends, a job on Prism is cancelled: work stops at once and nothing is
+// drained, so that no window closes before its time. ctx's error is returned
+// then.
+func Run(ctx context.Context, runner string, p *beam.Pipeline) error {
+	if runner == Prism {
+		noSplits()
+	}
+	ended := make(chan struct{})
+	cancelled := make(chan error, 1)
+	go func() {
+		select {
+		case <-ended:
+			cancelled <- nil
+		case <-ctx.Done():
+			cancelled <- cancelJobs(ended)
+		}
+	}()
+	// Not ctx: cancelling it would end the wait, but leave the job's work running.
+	_, err := beam.Run(context.WithoutCancel(ctx), runner, p)
+	close(ended)
+	if cancelErr := <-cancelled; cancelErr != nil {
+		err = errors.Join(err, cancelErr)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// cancelJobs cancels every job of the job server until the run has ended. A
+// job that was not submitted yet is caught by a later round.
+func cancelJobs(ended <-chan struct{}) error {
+	for {
+		err := cancelOnce()
+		select {
+		case <-ended:
+			return nil
+		case <-time.After(100 * time.Millisecond):
+		}
+		if err != nil {
+			return fmt.Errorf("cannot cancel the job: %w", err)
+		}
+	}
+}
+
+func cancelOnce() error {
+	if *jobopts.Endpoint == "" {
+		return nil // no job server yet
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := grpc.NewClient(*jobopts.Endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	client := jobpb.NewJobServiceClient(conn)
+	jobs, err := client.GetJobs(ctx, &jobpb.GetJobsRequest{})
+	if err == nil {
+		for _, job := range jobs.GetJobInfo() {
+			switch job.GetState() {
+			case jobpb.JobState_DONE, jobpb.JobState_FAILED, jobpb.JobState_CANCELLED, jobpb.JobState_CANCELLING:
+				continue
+			}
+			_, cancelErr := client.Cancel(ctx, &jobpb.CancelJobRequest{JobId: job.GetJobId()})
+			err = errors.Join(err, cancelErr)
+		}
+	}
+	return errors.Join(err, conn.Close())
+}

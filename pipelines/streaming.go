@@ -1,0 +1,91 @@
+// Package pipelines builds shopstream's graphs from the transforms.
+package pipelines
+
+import (
+	"fmt"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+
+	"example.com/shopstream/internal/kafkaio"
+	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/transforms/ingest"
+	"example.com/shopstream/transforms/metrics"
+)
+
+func init() {
+	register.DoFn1x0[int64](&endFn{})
+}
+
+// StreamingOptions say what a streaming job reads, by which rules, and where
+// it writes.
+type StreamingOptions struct {
+	Source kafkaio.Options // its EventTime and Start.Resume are set by Streaming
+	Lake   string          // URI; made by lake.Init
+	Shards int             // silver files a category and window; default 1
+	Start  lake.Start      // where an earlier run had come to; lake.Ledger.Resume
+}
+
+// Settings are what the lake of a streaming job keeps and holds later runs to.
+func (o StreamingOptions) Settings() lake.Settings {
+	r := o.rules()
+	return lake.Settings{
+		Topic: o.Source.Topic, BaseWindowMs: r.BaseMs, OutOfOrderness: o.Source.OutOfOrderness.Milliseconds(),
+		SkewMs: r.SkewMs, MaxEventBytes: r.MaxBytes, Shards: r.Shards,
+	}
+}
+
+func (o StreamingOptions) rules() ingest.Rules {
+	return ingest.Rules{
+		BaseMs: o.Source.BaseWindow.Milliseconds(), SkewMs: o.Source.Skew.Milliseconds(),
+		MaxBytes: o.Source.MaxBytes, Shards: max(1, o.Shards), Done: o.Start.Done,
+	}
+}
+
+// Validate says what the graph could not work with.
+func (o StreamingOptions) Validate() error {
+	const fiveMinutes, day = 300_000, 86_400_000
+	base := o.Source.BaseWindow.Milliseconds()
+	if base < 1000 || (base <= fiveMinutes && fiveMinutes%base != 0) || (base > fiveMinutes && (base%fiveMinutes != 0 || day%base != 0)) {
+		return fmt.Errorf("base window %s: it must be at least 1 s and divide 5 minutes, or be a multiple of 5 minutes that divides a day", o.Source.BaseWindow)
+	}
+	if o.Source.OutOfOrderness < 0 || o.Source.MaxBytes < 1 || o.Source.Skew < 0 {
+		return fmt.Errorf("out-of-orderness bound %s, skew %s, largest value %d bytes: none may be negative", o.Source.OutOfOrderness, o.Source.Skew, o.Source.MaxBytes)
+	}
+	return nil
+}
+
+// Streaming builds the streaming job: Kafka records to bronze, silver, late
+// events and dead letters with a ledger, and to metrics per product, category
+// and shop in 5-minute, hourly and sliding windows.
+func Streaming(s beam.Scope, o StreamingOptions) {
+	o.Source.EventTime = ingest.EventTimeName
+	o.Source.Start.Resume = o.Start.Source
+	rules := o.rules()
+
+	records := kafkaio.Read(s, o.Source)
+	batches := ingest.Split(s, records, rules)
+	acks := ingest.Write(s, batches, o.Lake, o.Source.Topic, rules)
+	increments, seals := ingest.Commit(s, acks, o.Lake)
+	if len(o.Start.Increments) > 0 {
+		increments = beam.Flatten(s, increments, metrics.Again(s, o.Lake, rules.BaseMs, o.Start.Increments))
+	}
+	var composed []beam.PCollection
+	for _, kind := range metrics.Kinds() {
+		composed = append(composed, metrics.Compose(s, increments, kind))
+	}
+	published := metrics.Publish(s, o.Lake, rules.BaseMs, o.Start.MetricsDone, composed...)
+
+	end(s, seals)
+	end(s, published)
+}
+
+// end consumes a collection that nobody needs: Prism spins on a stage without
+// an output, and a Reshuffle gives it one.
+func end(s beam.Scope, col beam.PCollection) {
+	beam.ParDo0(s, &endFn{}, beam.Reshuffle(s, col))
+}
+
+type endFn struct{}
+
+func (endFn) ProcessElement(int64) {}

@@ -1,0 +1,120 @@
+package pipelines
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"example.com/shopstream/internal/broker"
+	"example.com/shopstream/internal/kafkaio"
+	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/producer"
+)
+
+func TestMain(m *testing.M) {
+	beam.Init()
+	os.Exit(m.Run())
+}
+
+const topic = "ecommerce_events"
+
+// shopData returns the path of a file of the data sets that tests read.
+func shopData(t testing.TB, name string) string {
+	t.Helper()
+	dir := os.Getenv("SHOPSTREAM_DATA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "data")
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the data set is missing: %v", err)
+		}
+		t.Skipf("the data set is missing (set SHOPSTREAM_DATA): %v", err)
+	}
+	return path
+}
+
+// startBroker starts a broker in memory with the topic and returns how to
+// reach it.
+func startBroker(t testing.TB, partitions int) kafkaio.Cluster {
+	t.Helper()
+	b, err := broker.Start(broker.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	cluster := kafkaio.Cluster{Brokers: b.Addrs()}
+	if _, err := kafkaio.EnsureTopic(t.Context(), cluster, topic, partitions); err != nil {
+		t.Fatal(err)
+	}
+	return cluster
+}
+
+// run runs a streaming job over what is in the topic and returns its ledger.
+func run(t testing.TB, o StreamingOptions) *lake.Ledger {
+	t.Helper()
+	ctx := t.Context()
+	st, err := lake.Shared(ctx, o.Lake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lake.Init(ctx, st, o.Settings()); err != nil {
+		t.Fatal(err)
+	}
+	p, s := beam.NewPipelineWithRoot()
+	Streaming(s, o)
+	if err := Run(ctx, Prism, p); err != nil {
+		t.Fatal(err)
+	}
+	l, err := lake.ReadLedger(ctx, st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func options(cluster kafkaio.Cluster, dir string) StreamingOptions {
+	return StreamingOptions{
+		Source: kafkaio.Options{
+			Cluster: cluster, Topic: topic, Bounded: true,
+			BaseWindow: time.Minute, OutOfOrderness: 30 * time.Second, Skew: 5 * time.Minute, MaxBytes: 1 << 20,
+		},
+		Lake: dir, Shards: 1, Start: lake.Start{Done: kafkaio.NoTime, MetricsDone: kafkaio.NoTime},
+	}
+}
+
+func TestOnlineRetail(t *testing.T) {
+	cluster := startBroker(t, 4)
+	src, err := producer.Open(shopData(t, "online_retail.csv.gz"), producer.ReplayOptions{Partitions: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	start := time.Now()
+	if _, err := producer.Deliver(context.Background(), cluster, topic, src, producer.DeliverOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("delivered in %s", time.Since(start))
+	start = time.Now()
+	o := options(cluster, t.TempDir())
+	o.Source.BaseWindow = 24 * time.Hour
+	l := run(t, o)
+	t.Logf("ingested in %s", time.Since(start))
+	total := lake.Total(l.Rows)
+	t.Logf("%+v", total)
+	if err := total.Check(); err != nil {
+		t.Error(err)
+	}
+	if total.Read != 541_909 || total.Silver != 530_104+9_288 || total.DeadCount() != 2_517 {
+		t.Errorf("totals %+v", total)
+	}
+}

@@ -1,0 +1,252 @@
+package producer
+
+import (
+	"cmp"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"example.com/shopstream/internal/shop"
+)
+
+// retailHeader are the columns of UCI Online Retail.
+var retailHeader = []string{"InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"}
+
+const (
+	colInvoice = iota
+	colStock
+	colDescription
+	colQuantity
+	colDate
+	colPrice
+	colCustomer
+	colCountry
+)
+
+// retailCurrency: the data set's prices are in pounds sterling.
+const retailCurrency = "GBP"
+
+// retail replays UCI Online Retail, a line an event, in the file's order.
+//
+//   - A line of an invoice "C…" with a negative quantity and a positive price is
+//     an order_cancelled line of the quantity's absolute value. Every other line
+//     is an order_created as it stands, valid or not: a price of 0 becomes a
+//     dead letter downstream.
+//   - event_id follows from the line number, so exact repeats stay two events.
+//     order_id is InvoiceNo, line the position among the invoice's lines.
+//   - The key is CustomerID, or for guests InvoiceNo.
+//   - InvoiceDate has no zone: it is taken as UTC.
+//   - The file has no category: see retailCategory. A stock code has one
+//     category, that of its most frequent description, which takes the first of
+//     the two readings.
+type retail struct {
+	path       string
+	partitions int
+	categories map[string]string // by stock code
+	total      int64
+
+	in    *retailReader
+	lines map[string]int64 // read so far, by invoice
+	bytes arena
+	json  []byte
+	err   error
+}
+
+func openRetail(path string, partitions int) (Source, error) {
+	s := &retail{path: path, partitions: partitions, lines: map[string]int64{}}
+	if err := s.survey(); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.in, err = openRetailReader(path); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// survey reads the file once: it checks every line, counts them, and settles
+// the category of each stock code.
+func (s *retail) survey() error {
+	in, err := openRetailReader(s.path)
+	if err != nil {
+		return err
+	}
+	defer in.Close() // opened for reading
+	type key struct{ code, description string }
+	count := map[key]int{}
+	for {
+		l, err := in.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		s.total++
+		if l.description != "" {
+			k := key{l.stock, l.description}
+			if _, seen := count[k]; !seen {
+				k = key{strings.Clone(l.stock), strings.Clone(l.description)}
+			}
+			count[k]++
+		}
+	}
+	best := map[string]key{}
+	for k, n := range count {
+		b, ok := best[k.code]
+		if !ok || cmp.Or(cmp.Compare(n, count[b]), cmp.Compare(b.description, k.description)) > 0 {
+			best[k.code] = k
+		}
+	}
+	s.categories = make(map[string]string, len(best))
+	for code, k := range best {
+		s.categories[code] = retailCategory(code, k.description)
+	}
+	return nil
+}
+
+func (s *retail) Total() int64 { return s.total }
+func (s *retail) Err() error   { return s.err }
+func (s *retail) Close() error { return s.in.Close() }
+
+func (s *retail) Next() (Record, bool) {
+	if s.err != nil {
+		return Record{}, false
+	}
+	l, err := s.in.next()
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			s.err = err
+		}
+		return Record{}, false
+	}
+	n, seen := s.lines[l.invoice]
+	if !seen {
+		l.invoice = strings.Clone(l.invoice)
+	}
+	s.lines[l.invoice] = n + 1
+	category, ok := s.categories[l.stock]
+	if !ok {
+		category = retailCategory(l.stock, "")
+	}
+	e := shop.Event{
+		ID:          uuid.NewSHA1(replayNamespace, fmt.Appendf(nil, "online-retail:%d", l.number)),
+		Type:        shop.OrderCreated,
+		Time:        l.time,
+		ProductID:   l.stock,
+		ProductName: l.description,
+		Category:    category,
+		UserID:      l.customer,
+		Country:     l.country,
+		OrderID:     l.invoice,
+		Line:        n + 1,
+		Quantity:    l.quantity,
+		UnitPrice:   l.price,
+		Currency:    retailCurrency,
+		Version:     shop.SchemaVersion,
+	}
+	if strings.HasPrefix(l.invoice, "C") && l.quantity < 0 && l.price > 0 {
+		e.Type, e.Quantity = shop.OrderCancelled, -l.quantity
+	}
+	s.json = shop.AppendJSON(s.json[:0], &e)
+	key := s.bytes.keep([]byte(keyOf(&e)))
+	return Record{
+		Partition: PartitionOf(key, s.partitions), Key: key, Value: s.bytes.keep(s.json), EventTime: l.time, At: l.time,
+	}, true
+}
+
+// retailLine is one line of the file. Its strings are parts of the whole line:
+// what keeps one for long clones it.
+type retailLine struct {
+	number                                         int64 // 1: the first after the header
+	invoice, stock, description, customer, country string
+	quantity                                       int64
+	price                                          shop.Money
+	time                                           int64 // ms, UTC
+}
+
+type retailReader struct {
+	path string
+	file *file
+	csv  *csv.Reader
+	n    int64
+}
+
+func openRetailReader(path string) (*retailReader, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &retailReader{path: path, file: f, csv: csv.NewReader(f)}
+	r.csv.FieldsPerRecord = len(retailHeader)
+	r.csv.ReuseRecord = true
+	header, err := r.csv.Read()
+	if err == nil && strings.Join(header, ",") != strings.Join(retailHeader, ",") {
+		err = fmt.Errorf("its header is %q, expected %q", strings.Join(header, ","), strings.Join(retailHeader, ","))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("replay: %s is not Online Retail: %w", path, err), f.Close())
+	}
+	return r, nil
+}
+
+func (r *retailReader) Close() error { return r.file.Close() }
+
+// next gives io.EOF at the end.
+func (r *retailReader) next() (retailLine, error) {
+	f, err := r.csv.Read()
+	if errors.Is(err, io.EOF) {
+		return retailLine{}, io.EOF
+	}
+	if err != nil {
+		return retailLine{}, fmt.Errorf("replay: %s: broken CSV: %w", r.path, err)
+	}
+	r.n++
+	l := retailLine{
+		number:      r.n,
+		invoice:     f[colInvoice],
+		stock:       utf8Of(f[colStock]),
+		description: strings.TrimSpace(utf8Of(f[colDescription])),
+		customer:    strings.TrimSuffix(f[colCustomer], ".0"), // exported through a float column
+		country:     utf8Of(f[colCountry]),
+	}
+	wrong := func(column int, expected string) (retailLine, error) {
+		line, _ := r.csv.FieldPos(column)
+		return retailLine{}, fmt.Errorf("replay: %s, line %d: %s is %q: expected %s", r.path, line, retailHeader[column], f[column], expected)
+	}
+	if l.invoice == "" {
+		return wrong(colInvoice, "an invoice number")
+	}
+	if l.quantity, err = strconv.ParseInt(f[colQuantity], 10, 64); err != nil {
+		return wrong(colQuantity, "a whole number")
+	}
+	if l.price, err = shop.ParseMoney(f[colPrice]); err != nil {
+		return wrong(colPrice, "a decimal with at most 6 decimals")
+	}
+	at, err := time.Parse(time.DateTime, f[colDate])
+	if err != nil {
+		return wrong(colDate, "a time such as 2010-12-01 08:26:00")
+	}
+	l.time = at.UnixMilli()
+	return l, nil
+}
+
+// utf8Of repairs text of the original export, which was in ISO 8859-1: bytes
+// that are no UTF-8 are taken as that.
+func utf8Of(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
+}

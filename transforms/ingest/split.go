@@ -1,0 +1,229 @@
+// Package ingest turns Kafka records into the files of the lake: it splits
+// them into lanes (bronze, events, late, dead letters), groups each lane by
+// base window, removes duplicates, writes one file a group, and commits each
+// window to the ledger.
+//
+// Everything but the order of work is a function of the log: files, rows and
+// counts are the same on every run, runner and after every restart. A bundle
+// that a runner tries again overwrites its files with the same content.
+package ingest
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/graph/mtime"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/s2"
+
+	"example.com/shopstream/internal/kafkaio"
+	"example.com/shopstream/internal/shop"
+	"example.com/shopstream/internal/telemetry"
+)
+
+func init() {
+	register.DoFn2x1[kafkaio.RecordBatch, func(beam.EventTime, string, []byte), error](&splitFn{})
+	register.Emitter3[beam.EventTime, string, []byte]()
+	beam.RegisterType(reflect.TypeFor[Rules]())
+	kafkaio.RegisterEventTime(EventTimeName, func(value []byte, recordTime, skew int64, maxBytes int) (int64, bool) {
+		return shop.EventTime(value, recordTime, limits(skew, maxBytes))
+	})
+}
+
+// EventTimeName is the name of the event time function of shop events.
+const EventTimeName = "shop"
+
+// Rules are what decides where a record goes. They are fixed for a lake.
+type Rules struct {
+	BaseMs   int64 // length of the base window
+	SkewMs   int64 // how far an event may be ahead of its record's timestamp
+	MaxBytes int   // largest value that is parsed
+	Shards   int   // files a category and window
+	// Done is the end of the newest base window that is final, ms, or
+	// kafkaio.NoTime: on-time events up to it are in the lake already and are
+	// passed over.
+	Done int64
+}
+
+// A group's key starts with its lane.
+const (
+	laneBronze = 'b' // + partition
+	laneDead   = 'd' // + partition
+	laneLate   = 'l' // + partition
+	laneEvents = 'e' // + shard + category
+	laneMark   = 'm'
+)
+
+// flushBytes is the size at which a batch goes downstream before the bundle
+// ends.
+const flushBytes = 1 << 20
+
+// Split parses records and deals them into lanes. It returns packed batches
+// (KV<string, []byte>) by lane and partition, or category and shard, at the
+// start of their base window: of a record's arrival window for bronze, dead
+// letters and late events, of the event's own for events on time.
+func Split(s beam.Scope, records beam.PCollection, rules Rules) beam.PCollection {
+	return beam.ParDo(s.Scope("ingest.Split"), &splitFn{Rules: rules}, records)
+}
+
+type splitFn struct {
+	Rules Rules
+
+	windows kafkaio.Windowing
+	parser  *shop.Parser
+	batches map[batchKey]*batch
+	read    int
+	revenue map[string]int64 // of orders as they are read, for display
+}
+
+// batchKey says which group a batch belongs to.
+type batchKey struct {
+	lane      byte
+	window    int64
+	partition int32  // of all lanes but events
+	shard     int32  // of events
+	category  string // of events
+}
+
+func (k batchKey) encode() string {
+	b := []byte{k.lane}
+	switch k.lane {
+	case laneEvents:
+		b = binary.AppendUvarint(b, uint64(k.shard))
+		b = append(b, k.category...)
+	case laneMark:
+	default:
+		b = binary.AppendUvarint(b, uint64(k.partition))
+	}
+	return string(b)
+}
+
+// batch is the open batch of one key.
+type batch struct {
+	key  batchKey
+	data []byte
+}
+
+func limits(skewMs int64, maxBytes int) shop.Limits {
+	return shop.Limits{MaxBytes: maxBytes, Skew: time.Duration(skewMs) * time.Millisecond}
+}
+
+func (fn *splitFn) Setup() {
+	fn.windows = kafkaio.Windowing{Base: fn.Rules.BaseMs}
+	fn.parser = shop.NewParser(limits(fn.Rules.SkewMs, fn.Rules.MaxBytes))
+}
+
+func (fn *splitFn) StartBundle(_ func(beam.EventTime, string, []byte)) {
+	fn.batches = map[batchKey]*batch{}
+	fn.read, fn.revenue = 0, map[string]int64{}
+}
+
+func (fn *splitFn) ProcessElement(in kafkaio.RecordBatch, emit func(beam.EventTime, string, []byte)) error {
+	if in.Mark != nil {
+		data, err := json.Marshal(in.Mark)
+		if err != nil {
+			return err
+		}
+		emit(mtime.FromMilliseconds(in.Arrival), batchKey{lane: laneMark}.encode(), data)
+		return nil
+	}
+	bronze := fn.batch(batchKey{lane: laneBronze, window: in.Arrival, partition: in.Partition})
+	for i := range in.Records {
+		r := &in.Records[i]
+		bronze.data = appendRecord(bronze.data, r)
+		fn.flushIfLarge(bronze, emit)
+		if err := fn.deal(&in, r, emit); err != nil {
+			return err
+		}
+	}
+	fn.read += len(in.Records)
+	return nil
+}
+
+// deal packs a record into its lane.
+func (fn *splitFn) deal(in *kafkaio.RecordBatch, r *kafkaio.Record, emit func(beam.EventTime, string, []byte)) error {
+	e, invalid := fn.parser.Parse(r.Value, r.Timestamp)
+	at := located{in.Partition, r.Offset}
+	var b *batch
+	switch {
+	case invalid != nil:
+		b = fn.batch(batchKey{lane: laneDead, window: in.Arrival, partition: in.Partition})
+		b.data = appendText(b.data, string(invalid.Reason))
+		b.data = appendText(b.data, invalid.Detail)
+		b.data = appendRecord(b.data, r)
+	case r.Time != e.Time:
+		return fmt.Errorf("partition %d, offset %d: the source read event time %d and the parser %d: they were given other limits", at.Partition, at.Offset, r.Time, e.Time)
+	case r.Late:
+		b = fn.batch(batchKey{lane: laneLate, window: in.Arrival, partition: in.Partition})
+		b.data = binary.AppendVarint(b.data, r.High)
+		b.data = appendEvent(b.data, &e, at)
+	default:
+		if e.Type == shop.OrderCreated {
+			if amount, ok := e.UnitPrice.Mul(e.Quantity); ok {
+				fn.revenue[e.Currency] += int64(amount)
+			}
+		}
+		window := fn.windows.Start(e.Time)
+		if fn.Rules.Done != kafkaio.NoTime && window+fn.Rules.BaseMs <= fn.Rules.Done {
+			return nil // it is in a finished file
+		}
+		b = fn.batch(batchKey{lane: laneEvents, window: window, category: e.Category, shard: fn.shard(&e)})
+		b.data = appendEvent(b.data, &e, at)
+	}
+	fn.flushIfLarge(b, emit)
+	return nil
+}
+
+// FinishBundle sends what was packed downstream, before the runner learns of a
+// new watermark.
+func (fn *splitFn) FinishBundle(emit func(beam.EventTime, string, []byte)) {
+	for _, b := range fn.batches {
+		fn.flush(b, emit)
+	}
+	fn.batches = nil
+	telemetry.ObserveRead(fn.read, fn.revenue)
+}
+
+// shard spreads a category's events by id, so that duplicates meet.
+func (fn *splitFn) shard(e *shop.Event) int32 {
+	if fn.Rules.Shards <= 1 {
+		return 0
+	}
+	return int32(xxhash.Sum64(e.ID[:]) % uint64(fn.Rules.Shards))
+}
+
+// batch returns the open batch of a key, whose category may be a view.
+func (fn *splitFn) batch(k batchKey) *batch {
+	b := fn.batches[k]
+	if b == nil {
+		k.category = strings.Clone(k.category)
+		b = &batch{key: k}
+		fn.batches[k] = b
+	}
+	return b
+}
+
+func (fn *splitFn) flushIfLarge(b *batch, emit func(beam.EventTime, string, []byte)) {
+	if len(b.data) >= flushBytes {
+		fn.flush(b, emit)
+	}
+}
+
+func (fn *splitFn) flush(b *batch, emit func(beam.EventTime, string, []byte)) {
+	if len(b.data) == 0 {
+		return
+	}
+	data := b.data
+	if b.key.lane == laneBronze {
+		// Bronze is most of the bytes and shuffles cheaper compressed.
+		data = s2.Encode(nil, data)
+	}
+	emit(mtime.FromMilliseconds(b.key.window), b.key.encode(), data)
+	b.data = nil // the runner may keep what it was given
+}

@@ -1,0 +1,321 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/graph/window"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+	"github.com/google/uuid"
+	"github.com/klauspost/compress/s2"
+
+	"example.com/shopstream/internal/kafkaio"
+	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/shop"
+	"example.com/shopstream/internal/telemetry"
+	"example.com/shopstream/transforms/metrics"
+)
+
+func init() {
+	register.DoFn5x1[context.Context, beam.Window, string, func(*[]byte) bool, func(int64, []byte), error](&writeFn{})
+	register.Iter1[[]byte]()
+	register.Emitter2[int64, []byte]()
+}
+
+// all is the one key of a GroupByKey that brings everything of a window
+// together.
+const all int64 = 0
+
+// Write groups batches by base window and key and writes one file a group to
+// the lake; the events lane loses its duplicates there. It returns one
+// acknowledgement a file (KV<int64, []byte>, one constant key) in the same
+// window.
+//
+// A duplicate has the same id, time and content as an event of a lower
+// (partition, offset). Events that share id and time but not the content are
+// kept and counted as conflicts.
+func Write(s beam.Scope, batches beam.PCollection, lakeURI, topic string, rules Rules) beam.PCollection {
+	s = s.Scope("ingest.Write")
+	base := window.NewFixedWindows(time.Duration(rules.BaseMs) * time.Millisecond)
+	groups := beam.GroupByKey(s, beam.WindowInto(s, base, batches))
+	return beam.ParDo(s, &writeFn{Lake: lakeURI, Topic: topic, Rules: rules}, groups)
+}
+
+// ack says what one file adds to its window's row.
+type ack struct {
+	File       *lake.File       `json:",omitempty"`
+	Partition  int32            // of bronze
+	Next       int64            // of bronze: the offset after the last record
+	Duplicates int64            // of events
+	Conflicts  int64            // of events
+	Dead       map[string]int64 // of dead letters, by reason
+	LateDates  map[string]int64 // of late events, by UTC date
+	Increments map[int64][]byte // of events: packed sums by bucket
+	Revenue    map[string]int64 // of events: micro-units by currency, for display
+	Mark       *kafkaio.Mark
+}
+
+type writeFn struct {
+	Lake  string
+	Topic string
+	Rules Rules
+}
+
+func (fn *writeFn) ProcessElement(ctx context.Context, w beam.Window, key string, batches func(*[]byte) bool, emit func(int64, []byte)) error {
+	st, err := lake.Shared(ctx, fn.Lake)
+	if err != nil {
+		return err
+	}
+	var packed [][]byte
+	for b := []byte(nil); batches(&b); {
+		packed = append(packed, b)
+	}
+	start := w.(window.IntervalWindow).Start.Milliseconds()
+	a, data, err := fn.group(start, key, packed)
+	if err != nil {
+		return fmt.Errorf("window %s, group %q: %w", time.UnixMilli(start).UTC().Format(time.RFC3339), key, err)
+	}
+	if a.File != nil {
+		if err := st.Put(ctx, a.File.Name, data); err != nil {
+			return err
+		}
+		telemetry.File.WithLabelValues(string(a.File.Lane)).Inc()
+		telemetry.Size.WithLabelValues(string(a.File.Lane)).Add(float64(len(data)))
+	}
+	out, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	emit(all, out)
+	return nil
+}
+
+// group turns the packed batches of one group into the content of its file.
+func (fn *writeFn) group(start int64, key string, packed [][]byte) (ack, []byte, error) {
+	if key == "" {
+		return ack{}, nil, errPacked
+	}
+	lane := key[0]
+	if lane == laneMark {
+		a := ack{Mark: &kafkaio.Mark{}}
+		return a, nil, json.Unmarshal(packed[0], a.Mark)
+	}
+	n, width := binary.Uvarint([]byte(key[1:]))
+	if width <= 0 {
+		return ack{}, nil, errPacked
+	}
+	partition, shard, category := int32(n), int(n), key[1+width:]
+	switch lane {
+	case laneBronze:
+		return fn.bronze(start, partition, packed)
+	case laneDead:
+		return fn.dead(start, partition, packed)
+	case laneLate:
+		return fn.late(start, partition, packed)
+	case laneEvents:
+		return fn.silver(start, category, shard, packed)
+	}
+	return ack{}, nil, errPacked
+}
+
+func file(lane lake.Lane, name string, rows int, data []byte) *lake.File {
+	return &lake.File{Lane: lane, Name: name, Rows: int64(rows), Bytes: int64(len(data))}
+}
+
+func (fn *writeFn) bronze(start int64, partition int32, packed [][]byte) (ack, []byte, error) {
+	var rows []lake.BronzeRow
+	for _, p := range packed {
+		raw, err := s2.Decode(nil, p)
+		if err != nil {
+			return ack{}, nil, err
+		}
+		u := unpacker{in: raw}
+		for u.more() {
+			rows = append(rows, u.record(fn.Topic, partition))
+		}
+		if u.err != nil {
+			return ack{}, nil, u.err
+		}
+	}
+	sortIfNeeded(rows, func(a, b *lake.BronzeRow) int { return cmp.Compare(a.KafkaOffset, b.KafkaOffset) })
+	data, err := lake.EncodeBronze(nil, rows)
+	return ack{
+		File:      file(lake.Bronze, lake.LaneName(lake.Bronze, start, partition), len(rows), data),
+		Partition: partition, Next: rows[len(rows)-1].KafkaOffset + 1,
+	}, data, err
+}
+
+func (fn *writeFn) dead(start int64, partition int32, packed [][]byte) (ack, []byte, error) {
+	var rows []lake.DeadRow
+	counts := map[string]int64{}
+	for _, p := range packed {
+		u := unpacker{in: p}
+		for u.more() {
+			row := lake.DeadRow{Reason: u.text(), Detail: u.text()}
+			row.BronzeRow = u.record(fn.Topic, partition)
+			rows = append(rows, row)
+			counts[strings.Clone(row.Reason)]++
+		}
+		if u.err != nil {
+			return ack{}, nil, u.err
+		}
+	}
+	sortIfNeeded(rows, func(a, b *lake.DeadRow) int { return cmp.Compare(a.KafkaOffset, b.KafkaOffset) })
+	data, err := lake.EncodeDead(nil, rows)
+	return ack{File: file(lake.Dead, lake.LaneName(lake.Dead, start, partition), len(rows), data), Dead: counts}, data, err
+}
+
+func (fn *writeFn) late(start int64, partition int32, packed [][]byte) (ack, []byte, error) {
+	var rows []lake.LateRow
+	dates := map[string]int64{}
+	var ids idText
+	for _, p := range packed {
+		u := unpacker{in: p}
+		for u.more() {
+			high := u.varint()
+			var e shop.Event
+			at := u.event(&e)
+			rows = append(rows, lake.LateRow{SilverRow: silverRow(&e, at, &ids), Category: e.Category, HighTime: high * 1000})
+			dates[time.UnixMilli(e.Time).UTC().Format(time.DateOnly)]++
+		}
+		if u.err != nil {
+			return ack{}, nil, u.err
+		}
+	}
+	sortIfNeeded(rows, func(a, b *lake.LateRow) int { return cmp.Compare(a.KafkaOffset, b.KafkaOffset) })
+	data, err := lake.EncodeLate(nil, rows)
+	return ack{File: file(lake.Late, lake.LaneName(lake.Late, start, partition), len(rows), data), LateDates: dates}, data, err
+}
+
+// event is an event and where it stands.
+type event struct {
+	shop.Event
+	at located
+}
+
+func (fn *writeFn) silver(start int64, category string, shard int, packed [][]byte) (ack, []byte, error) {
+	var events []event
+	for _, p := range packed {
+		u := unpacker{in: p}
+		for u.more() {
+			events = append(events, event{})
+			e := &events[len(events)-1]
+			e.at = u.event(&e.Event)
+		}
+		if u.err != nil {
+			return ack{}, nil, u.err
+		}
+	}
+	sortIfNeeded(events, func(a, b *event) int { return a.at.compare(b.at) })
+	a := ack{Increments: map[int64][]byte{}, Revenue: map[string]int64{}}
+	events, a.Duplicates, a.Conflicts = dedup(events)
+
+	rows := make([]lake.SilverRow, len(events))
+	tables := map[int64]metrics.Table{}
+	bucket := kafkaio.Windowing{Base: metrics.Bucket(fn.Rules.BaseMs)}
+	var ids idText
+	for i := range events {
+		e := &events[i]
+		rows[i] = silverRow(&e.Event, e.at, &ids)
+		b := bucket.Start(e.Time)
+		if tables[b] == nil {
+			tables[b] = metrics.Table{}
+		}
+		tables[b].Observe(&e.Event)
+	}
+	for b, t := range tables {
+		a.Increments[b] = t.Append(nil)
+		for k, s := range t {
+			if s.Lines > 0 && s.Revenue != metrics.Overflow {
+				a.Revenue[k.Currency] += int64(s.Revenue)
+			}
+		}
+	}
+	data, err := lake.EncodeSilver(nil, rows)
+	a.File = file(lake.Silver, lake.SilverName(start, category, shard), len(rows), data)
+	return a, data, err
+}
+
+// dedup keeps, of events in the order of the log, the first of each id, time
+// and content. Events that share id and time with a kept one but not the
+// content are conflicts: kept too.
+func dedup(events []event) (kept []event, duplicates, conflicts int64) {
+	first := make(map[uuid.UUID]int32, len(events))
+	var more map[int32][]int32 // by first of an id: the other kept ones, rare
+	kept = events[:0]
+next:
+	for _, e := range events {
+		i, seen := first[e.ID]
+		if !seen {
+			first[e.ID] = int32(len(kept))
+			kept = append(kept, e)
+			continue
+		}
+		conflict := false
+		for _, j := range append([]int32{i}, more[i]...) {
+			if kept[j].Event == e.Event {
+				duplicates++
+				continue next
+			}
+			conflict = conflict || kept[j].Time == e.Time
+		}
+		if conflict {
+			conflicts++
+		}
+		if more == nil {
+			more = map[int32][]int32{}
+		}
+		more[i] = append(more[i], int32(len(kept)))
+		kept = append(kept, e)
+	}
+	return kept, duplicates, conflicts
+}
+
+// sortIfNeeded sorts rows that are mostly in order already: batches come one
+// after the other.
+func sortIfNeeded[T any](rows []T, compare func(a, b *T) int) {
+	for i := 1; i < len(rows); i++ {
+		if compare(&rows[i-1], &rows[i]) > 0 {
+			slices.SortFunc(rows, func(a, b T) int { return compare(&a, &b) })
+			return
+		}
+	}
+}
+
+func silverRow(e *shop.Event, at located, ids *idText) lake.SilverRow {
+	return lake.SilverRow{
+		EventID: ids.format(e.ID), EventType: e.Type.String(), EventTime: e.Time * 1000,
+		ProductID: e.ProductID, ProductName: e.ProductName,
+		UserID: e.UserID, SessionID: e.SessionID, Country: e.Country,
+		OrderID: e.OrderID, Line: e.Line, Quantity: e.Quantity, UnitPrice: e.UnitPrice, Currency: e.Currency,
+		SchemaVersion: int32(e.Version), KafkaPartition: at.Partition, KafkaOffset: at.Offset,
+	}
+}
+
+// idText writes ids as text into large blocks, not one allocation an id.
+type idText struct{ free []byte }
+
+func (t *idText) format(id uuid.UUID) string {
+	const n = 36
+	if len(t.free) < n {
+		t.free = make([]byte, 256*n)
+	}
+	b := t.free[:n:n]
+	t.free = t.free[n:]
+	hex.Encode(b, id[:4])
+	hex.Encode(b[9:], id[4:6])
+	hex.Encode(b[14:], id[6:8])
+	hex.Encode(b[19:], id[8:10])
+	hex.Encode(b[24:], id[10:])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	return unsafe.String(unsafe.SliceData(b), n)
+}
