@@ -38,12 +38,11 @@ race: ## all tests under the race detector, the long ones left out
 	go test -race -short -timeout 20m ./...
 
 .PHONY: lint
-lint: ## vet, linters and format (.golangci.yml), cluster programs without cgo, tidy modules
+lint: ## vet, linters and format (.golangci.yml), cluster programs without cgo, a tidy go.mod
 	go vet ./...
 	$(GOLANGCI) run
 	for p in $(CLUSTER_PROGRAMS); do CGO_ENABLED=0 go build -o /dev/null ./$$p; done
 	go mod tidy -diff
-	go -C tools mod tidy -diff
 
 .PHONY: fmt
 fmt: ## rewrite the files that lint would call badly formatted

@@ -18,8 +18,11 @@ import (
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
 )
 
-// Prism is the name of Beam's local runner, the default.
-const Prism = "prism"
+// The runners that run a job in this process.
+const (
+	Prism  = "prism"  // the default
+	Direct = "direct" // bounded jobs only
+)
 
 // Runner returns the runner that --runner names.
 func Runner() string {

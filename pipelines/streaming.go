@@ -2,10 +2,14 @@
 package pipelines
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+
+	"github.com/google/uuid"
 
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
@@ -16,6 +20,9 @@ import (
 func init() {
 	register.DoFn1x0[int64](&endFn{})
 }
+
+// refreshEvery is how often a streaming job looks for new partitions.
+const refreshEvery = 10 * time.Second
 
 // StreamingOptions say what a streaming job reads, by which rules, and where
 // it writes.
@@ -38,7 +45,7 @@ func (o StreamingOptions) Settings() lake.Settings {
 func (o StreamingOptions) rules() ingest.Rules {
 	return ingest.Rules{
 		BaseMs: o.Source.BaseWindow.Milliseconds(), SkewMs: o.Source.Skew.Milliseconds(),
-		MaxBytes: o.Source.MaxBytes, Shards: max(1, o.Shards), Done: o.Start.Done,
+		MaxBytes: o.Source.MaxBytes, Shards: max(1, o.Shards), Done: o.Start.Done, Source: o.Source.ID,
 	}
 }
 
@@ -48,6 +55,9 @@ func (o StreamingOptions) Validate() error {
 	base := o.Source.BaseWindow.Milliseconds()
 	if base < 1000 || (base <= fiveMinutes && fiveMinutes%base != 0) || (base > fiveMinutes && (base%fiveMinutes != 0 || day%base != 0)) {
 		return fmt.Errorf("base window %s: it must be at least 1 s and divide 5 minutes, or be a multiple of 5 minutes that divides a day", o.Source.BaseWindow)
+	}
+	if o.Lake == "" {
+		return errors.New("no lake is given: name a folder or gs://bucket with --lake")
 	}
 	if o.Source.OutOfOrderness < 0 || o.Source.MaxBytes < 1 || o.Source.Skew < 0 {
 		return fmt.Errorf("out-of-orderness bound %s, skew %s, largest value %d bytes: none may be negative", o.Source.OutOfOrderness, o.Source.Skew, o.Source.MaxBytes)
@@ -59,6 +69,9 @@ func (o StreamingOptions) Validate() error {
 // events and dead letters with a ledger, and to metrics per product, category
 // and shop in 5-minute, hourly and sliding windows.
 func Streaming(s beam.Scope, o StreamingOptions) {
+	if o.Source.ID == "" {
+		o.Source.ID = uuid.NewString()
+	}
 	o.Source.EventTime = ingest.EventTimeName
 	o.Source.Start.Resume = o.Start.Source
 	rules := o.rules()
@@ -66,7 +79,7 @@ func Streaming(s beam.Scope, o StreamingOptions) {
 	records := kafkaio.Read(s, o.Source)
 	batches := ingest.Split(s, records, rules)
 	acks := ingest.Write(s, batches, o.Lake, o.Source.Topic, rules)
-	increments, seals := ingest.Commit(s, acks, o.Lake)
+	increments, seals := ingest.Commit(s, acks, o.Lake, rules.Source)
 	if len(o.Start.Increments) > 0 {
 		increments = beam.Flatten(s, increments, metrics.Again(s, o.Lake, rules.BaseMs, o.Start.Increments))
 	}

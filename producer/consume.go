@@ -94,12 +94,17 @@ func Consume(ctx context.Context, cluster kafkaio.Cluster, topic string, o Consu
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var mu sync.Mutex // guards stats and f
-	deal := func(m *sarama.ConsumerMessage) error {
+	deal := func(m *sarama.ConsumerMessage) (err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if ctx.Err() != nil {
 			return context.Cause(ctx) // another partition ended it
 		}
+		defer func() {
+			if err != nil {
+				cancel(err) // before another partition gets the lock
+			}
+		}()
 		stats.Read++
 		if o.Match != nil && !o.Match(m) {
 			return nil

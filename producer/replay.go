@@ -55,7 +55,7 @@ func Open(path string, o ReplayOptions) (Source, error) {
 	format := o.Format
 	if format == "" {
 		var err error
-		if format, err = recognise(path); err != nil {
+		if format, err = Recognise(path); err != nil {
 			return nil, err
 		}
 	}
@@ -70,8 +70,8 @@ func Open(path string, o ReplayOptions) (Source, error) {
 	return nil, fmt.Errorf("replay: unknown format %q: expected one of %v", format, Formats)
 }
 
-// recognise tells the format by the first line.
-func recognise(path string) (Format, error) {
+// Recognise tells a file's format by its first line.
+func Recognise(path string) (Format, error) {
 	f, err := openFile(path)
 	if err != nil {
 		return "", err

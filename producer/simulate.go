@@ -33,11 +33,15 @@ type SimulateOptions struct {
 	// Shares of all records, 0 to 1.
 	Duplicates float64 // same bytes and key again, soon after
 	Invalid    float64 // records that are no events, of each kind in turn (see broken)
-	Late       float64 // an hour to a day behind the highest time of their partition
+	Late       float64 // up to a day behind the highest time of their partition
 	OutOfOrder float64 // up to MaxDelay behind
 
+	// Bound is the pipeline's out-of-orderness: what is further behind may be
+	// late. 0: 30 s. Late events are Bound and more than an hour behind: late for
+	// every base window of up to an hour.
+	Bound time.Duration
 	// MaxDelay bounds how far an event that is not late is behind the highest
-	// time of its partition; below 30 s, the pipeline's bound. 0: 25 s.
+	// time of its partition. Below Bound; 0: five sixths of it.
 	MaxDelay time.Duration
 
 	// Skew makes all events of SkewPartition that much earlier; 0: none.
@@ -49,21 +53,20 @@ type SimulateOptions struct {
 }
 
 const (
-	defaultDensity  = 1000
-	defaultMaxDelay = 25 * time.Second
-	// pipelineBound is the pipeline's default out-of-orderness: an event that far
-	// behind may be late.
-	pipelineBound = 30 * time.Second
-	// leastLateness keeps late events clear of every bound and base window in use.
-	leastLateness = time.Hour
+	defaultDensity = 1000
+	defaultBound   = 30 * time.Second
+	leastLateness  = time.Hour // beyond Bound
 )
 
 func (o SimulateOptions) withDefaults() (SimulateOptions, error) {
 	if o.Partitions == 0 {
 		o.Partitions = 4
 	}
+	if o.Bound == 0 {
+		o.Bound = defaultBound
+	}
 	if o.MaxDelay == 0 {
-		o.MaxDelay = defaultMaxDelay
+		o.MaxDelay = o.Bound * 5 / 6
 	}
 	if o.Speedup == 0 {
 		o.Speedup = 1
@@ -86,8 +89,10 @@ func (o SimulateOptions) withDefaults() (SimulateOptions, error) {
 		return bad("count", o.Count, "0 (no limit) or more")
 	case o.Duration < 0:
 		return bad("duration", o.Duration, "0 (no limit) or more")
-	case o.MaxDelay < 0 || o.MaxDelay >= pipelineBound:
-		return bad("largest delay", o.MaxDelay, "less than "+pipelineBound.String()+", the pipeline's bound: beyond it events are late")
+	case o.Bound < time.Millisecond:
+		return bad("bound", o.Bound, "at least 1ms")
+	case o.MaxDelay < 0 || o.MaxDelay >= o.Bound:
+		return bad("largest delay", o.MaxDelay, fmt.Sprintf("less than %s, the pipeline's bound: what is further behind is late", o.Bound))
 	case o.Skew < 0:
 		return bad("skew", o.Skew, "0 or more")
 	case o.Skew > 0 && (o.SkewPartition < 0 || o.SkewPartition >= o.Partitions):
@@ -303,7 +308,7 @@ func (s *Simulator) event(draw threshold) Record {
 	switch {
 	case late:
 		const hour = uint64(time.Hour / time.Millisecond)
-		at = s.high[p] - leastLateness.Milliseconds() - int64(s.rnd.below(23*hour))
+		at = s.high[p] - (s.opts.Bound + leastLateness).Milliseconds() - int64(s.rnd.below(23*hour))
 	case draw >= s.shares.late && draw < s.shares.outOfOrder:
 		delay := int64(s.rnd.below(uint64(s.opts.MaxDelay.Milliseconds()) + 1))
 		at = max(now-delay, s.opts.Start.UnixMilli()) - s.skew(p)

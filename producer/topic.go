@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -59,6 +60,7 @@ func clientConfig(cluster kafkaio.Cluster) (*sarama.Config, error) {
 		return nil, err
 	}
 	cfg.Metadata.Full = true
+	cfg.Consumer.MaxWaitTime = 100 * time.Millisecond // how long closing waits for an empty fetch
 	cfg.Metadata.AllowAutoTopicCreation = false
 	return cfg, nil
 }

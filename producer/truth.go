@@ -16,9 +16,9 @@ import (
 // TruthWindow is the length of Truth's windows: the pipeline's finest metrics.
 const TruthWindow = 5 * time.Minute
 
-// Truth is what a right pipeline makes of a simulated log, with the default
-// bound of 30 s out of order: every record is exactly one of silver, duplicate,
-// late or dead. Its JSON is the file of `producer simulate --ledger`.
+// Truth is what a right pipeline makes of a simulated log, if its
+// out-of-orderness is SimulateOptions.Bound and its base window at most an hour:
+// every record is exactly one of silver, duplicate, late or dead. Its JSON is the file of `producer simulate --ledger`.
 type Truth struct {
 	Records    []int64               `json:"records"` // by partition
 	Silver     int64                 `json:"silver"`

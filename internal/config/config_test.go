@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 	"pgregory.net/rapid"
 )
 
@@ -306,6 +307,24 @@ func TestBindOnly(t *testing.T) {
 	set.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
 	if diff := cmp.Diff([]string{"config", "log-format", "log-level", "topic"}, names); diff != "" {
 		t.Errorf("differs (-want +got):\n%s", diff)
+	}
+}
+
+// Cobra parses the flags of a program with subcommands; flag.FlagSet.Visit then
+// sees none of them.
+func TestFlagsParsedByCobra(t *testing.T) {
+	inFolder(t, "")
+	set := flag.NewFlagSet("program", flag.ContinueOnError)
+	l := Bind(set)
+	cmd := &cobra.Command{Use: "program", Run: func(*cobra.Command, []string) {}}
+	cmd.Flags().AddGoFlagSet(set)
+	cmd.SetArgs([]string{"--shards", "3", "--lake=data"})
+	if err := cmd.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := l.load(nil, nil)
+	if err != nil || cfg.Stream.Shards != 3 || cfg.Lake.URI != "data" {
+		t.Errorf("got %d, %q, %v; expected 3, data", cfg.Stream.Shards, cfg.Lake.URI, err)
 	}
 }
 

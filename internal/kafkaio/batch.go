@@ -45,6 +45,15 @@ type RecordBatch struct {
 	Mark      *Mark // set: no records
 }
 
+// bytes is the size of the keys and values.
+func (b *RecordBatch) bytes() int64 {
+	var n int64
+	for i := range b.Records {
+		n += int64(len(b.Records[i].Key) + len(b.Records[i].Value))
+	}
+	return n
+}
+
 // Mark says what the source had read when it reported a watermark. It is
 // emitted before the watermark is reported, in the base window that ends at
 // it.

@@ -46,6 +46,7 @@ type Options struct {
 	Align         time.Duration // how far in event time a partition may run ahead of the slowest one; default 60 s
 	IdleAfter     time.Duration // a partition without new records for so long holds the watermark no more; 0: never
 	Refresh       time.Duration // how often to look for new partitions; 0: never
+	Budget        int64         // bytes read and not written at which reading pauses; 0: no bound. Only where sinks call Written and Sealed in this process
 }
 
 // Windowing is the part of the options that decides windows and lateness.
@@ -107,7 +108,9 @@ func (o *Options) defaults() {
 	setDefault(&o.Bundle, 250*time.Millisecond)
 	setDefault(&o.BundleRecords, 32768)
 	setDefault(&o.Align, time.Minute)
-	o.Bounded = o.Bounded || o.OneCall
+	if o.OneCall {
+		o.Bounded, o.Budget = true, 0 // nothing is written before the one call returns
+	}
 }
 
 func setDefault[T comparable](v *T, d T) {
@@ -225,10 +228,15 @@ func (fn *reading) slice(ctx context.Context, rt *sdf.LockRTracker, emit func(be
 			return nil, err
 		}
 	}
+	flow := flowOf(o.ID)
 	for deadline, n := time.Now().Add(o.Bundle), 0; n < o.BundleRecords && !st.allDone(); {
-		p, records, next, err := r.turn(&st)
-		if err != nil {
-			return nil, err
+		var p *partState
+		var records []Record
+		var next int64
+		if !flow.full(o.Budget, st.Watermark) {
+			if p, records, next, err = r.turn(&st); err != nil {
+				return nil, err
+			}
 		}
 		if p == nil {
 			if ctx.Err() != nil || time.Until(deadline) <= 0 {
@@ -242,6 +250,7 @@ func (fn *reading) slice(ctx context.Context, rt *sdf.LockRTracker, emit func(be
 			return nil, nil
 		}
 		for _, b := range batches {
+			flow.read.Add(b.bytes())
 			emit(mtime.FromMilliseconds(b.Arrival), b)
 		}
 		n += len(records)

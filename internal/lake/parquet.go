@@ -51,7 +51,7 @@ func (e *encoder[T]) encode(dst []byte, rows []T) ([]byte, error) {
 	out := bytes.NewBuffer(dst)
 	w, ok := e.writers.Get().(*parquet.GenericWriter[T])
 	if ok {
-		w.Reset(out)
+		reset(w, out)
 	} else {
 		w = parquet.NewGenericWriter[T](out,
 			parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
@@ -68,4 +68,18 @@ func (e *encoder[T]) encode(dst []byte, rows []T) ([]byte, error) {
 	}
 	e.writers.Put(w) // not after an error: its state is unknown then
 	return out.Bytes(), nil
+}
+
+// reset prepares a closed writer for the next file. The library's Reset clears
+// the columns' paths in the metadata of the last file, which share memory with
+// those of the next: all files but a writer's first would have columns without
+// names (parquet-go issue 602, in 0.32.0). Taking the paths away first keeps
+// them.
+func reset[T any](w *parquet.GenericWriter[T], out *bytes.Buffer) {
+	for _, group := range w.File().Metadata().RowGroups {
+		for i := range group.Columns {
+			group.Columns[i].MetaData.PathInSchema = nil
+		}
+	}
+	w.Reset(out)
 }

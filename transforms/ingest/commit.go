@@ -11,6 +11,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/graph/window"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
+	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/telemetry"
 	"example.com/shopstream/transforms/metrics"
@@ -29,11 +30,11 @@ func init() {
 //
 // It returns the windows' increments (KV<int64, []byte>, as metrics.Compose
 // takes them) and the sealed windows' starts.
-func Commit(s beam.Scope, acks beam.PCollection, lakeURI string) (increments, seals beam.PCollection) {
+func Commit(s beam.Scope, acks beam.PCollection, lakeURI, source string) (increments, seals beam.PCollection) {
 	s = s.Scope("ingest.Commit")
 	increments, marked := beam.ParDo2(s, &commitFn{Lake: lakeURI}, beam.GroupByKey(s, acks))
 	// Rows come in any order. This group fires only after the watermark has passed Commit: all earlier rows are written.
-	return increments, beam.ParDo(s, &sealFn{Lake: lakeURI}, beam.GroupByKey(s, marked))
+	return increments, beam.ParDo(s, &sealFn{Lake: lakeURI, Source: source}, beam.GroupByKey(s, marked))
 }
 
 type commitFn struct{ Lake string }
@@ -120,7 +121,10 @@ func (a ack) name() string {
 	return a.File.Name
 }
 
-type sealFn struct{ Lake string }
+type sealFn struct {
+	Lake   string
+	Source string // ID of the source, which is told what is final
+}
 
 func (fn *sealFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, _ func(*[]byte) bool, emit func(int64)) error {
 	st, err := lake.Shared(ctx, fn.Lake)
@@ -131,6 +135,7 @@ func (fn *sealFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, _ 
 	if err := lake.PutSeal(ctx, st, iw.Start.Milliseconds()); err != nil {
 		return err
 	}
+	kafkaio.Sealed(fn.Source, iw.End.Milliseconds())
 	telemetry.Sealed.Set(float64(iw.End.Milliseconds()) / 1000)
 	emit(iw.Start.Milliseconds())
 	return nil

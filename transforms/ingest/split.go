@@ -49,6 +49,8 @@ type Rules struct {
 	// kafkaio.NoTime: on-time events up to it are in the lake already and are
 	// passed over.
 	Done int64
+	// Source is the ID of the source, which is told what is written.
+	Source string
 }
 
 // A group's key starts with its lane.

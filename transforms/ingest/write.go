@@ -62,6 +62,8 @@ type ack struct {
 	Increments map[int64][]byte // of events: packed sums by bucket
 	Revenue    map[string]int64 // of events: micro-units by currency, for display
 	Mark       *kafkaio.Mark
+
+	bytes int64 // of bronze: keys and values
 }
 
 type writeFn struct {
@@ -88,6 +90,7 @@ func (fn *writeFn) ProcessElement(ctx context.Context, w beam.Window, key string
 		if err := st.Put(ctx, a.File.Name, data); err != nil {
 			return err
 		}
+		kafkaio.Written(fn.Rules.Source, a.bytes)
 		telemetry.File.WithLabelValues(string(a.File.Lane)).Inc()
 		telemetry.Size.WithLabelValues(string(a.File.Lane)).Add(float64(len(data)))
 	}
@@ -148,10 +151,14 @@ func (fn *writeFn) bronze(start int64, partition int32, packed [][]byte) (ack, [
 	}
 	sortIfNeeded(rows, func(a, b *lake.BronzeRow) int { return cmp.Compare(a.KafkaOffset, b.KafkaOffset) })
 	data, err := lake.EncodeBronze(nil, rows)
-	return ack{
+	a := ack{
 		File:      file(lake.Bronze, lake.LaneName(lake.Bronze, start, partition), len(rows), data),
 		Partition: partition, Next: rows[len(rows)-1].KafkaOffset + 1,
-	}, data, err
+	}
+	for i := range rows {
+		a.bytes += int64(len(rows[i].Key) + len(rows[i].Value))
+	}
+	return a, data, err
 }
 
 func (fn *writeFn) dead(start int64, partition int32, packed [][]byte) (ack, []byte, error) {

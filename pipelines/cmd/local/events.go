@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"example.com/shopstream/internal/broker"
+	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/kafkaio"
+	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/pipelines"
+	"example.com/shopstream/producer"
+)
+
+func startBroker(data string, cfg config.Config) (*broker.Broker, error) {
+	b, err := broker.Start(broker.Options{Dir: filepath.Join(data, "broker"), Partitions: cfg.Kafka.Partitions, Log: slog.Default()})
+	if err != nil {
+		return nil, err
+	}
+	fmt.Printf("%s\n", broker.Notice)
+	return b, nil
+}
+
+// baseWindow is the base window that fits what is to be read: a day for the
+// years of a sparse file (files of a minute would be tens of thousands, each
+// with a few rows), a minute for our own events, 10 s for the live shop, so
+// that something is to be seen soon.
+func (s *settings) baseWindow() (time.Duration, error) {
+	if s.source == "" {
+		return 10 * time.Second, nil
+	}
+	format, err := producer.ParseFormat(s.format)
+	if err != nil {
+		return 0, err
+	}
+	if format == "" {
+		if format, err = producer.Recognise(s.source); err != nil {
+			return 0, err
+		}
+	}
+	if format == producer.Events {
+		return time.Minute, nil
+	}
+	return 24 * time.Hour, nil
+}
+
+// events is where this run's events come from, and how they get into Kafka.
+type events struct {
+	cluster kafkaio.Cluster
+	topic   string
+	source  producer.Source
+	deliver producer.DeliverOptions
+	replay  bool
+	total   time.Duration // of a simulation; 0: endless
+}
+
+// open opens the source and makes the topic.
+func open(ctx context.Context, cfg config.Config, set settings) (*events, error) {
+	e := &events{cluster: pipelines.Cluster(cfg.Kafka), topic: cfg.Kafka.Topic, replay: set.source != "", total: set.duration}
+	partitions, err := kafkaio.EnsureTopic(ctx, e.cluster, e.topic, cfg.Kafka.Partitions)
+	if err != nil {
+		return nil, err
+	}
+	if e.replay {
+		format, err := producer.ParseFormat(set.format)
+		if err != nil {
+			return nil, err
+		}
+		// Run again, it goes on where the topic ends.
+		e.deliver = producer.DeliverOptions{SkipExisting: true}
+		e.source, err = producer.Open(set.source, producer.ReplayOptions{Format: format, Partitions: partitions})
+		return e, err
+	}
+	sim := cfg.Simulate
+	if sim.Rate <= 0 {
+		return nil, errors.New("simulate.rate: the live shop needs a rate above 0, in events a second")
+	}
+	// Event time ends at now, so that a faster shop's events are not in the future.
+	start := time.Now().Add(-time.Duration((sim.Speedup - 1) * float64(set.duration))).Truncate(time.Millisecond)
+	e.deliver = producer.DeliverOptions{Speedup: sim.Speedup}
+	e.source, err = producer.NewSimulator(producer.SimulateOptions{
+		Seed: uint64(sim.Seed), Start: start, Partitions: partitions, Rate: sim.Rate, Speedup: sim.Speedup, Duration: set.duration, Flat: true,
+		Duplicates: sim.Duplicates, Invalid: sim.Invalid, Late: sim.Late, OutOfOrder: sim.OutOfOrder, MaxDelay: sim.MaxDelay,
+	})
+	return e, err
+}
+
+func (e *events) close() error { return e.source.Close() }
+
+// ingest sends the events and runs the streaming job over them to its end.
+func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipelines.StreamingOptions) (lake.Totals, error) {
+	if e.replay {
+		o.Source.Bounded = true
+		if err := e.send(ctx); err != nil {
+			return lake.Totals{}, err
+		}
+		v := startView(os.Stdout, o, e)
+		defer v.stop()
+		totals, _, err := o.Run(ctx, pipelines.Prism)
+		return totals, err
+	}
+
+	// Live: the job runs beside the shop. When the shop closes (or Ctrl-C asks
+	// for it), the job reads to the end of the log and finishes every window. A
+	// second Ctrl-C stops at once.
+	shop, closeShop := context.WithCancel(ctx)
+	defer closeShop()
+	job, cancelJob := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancelJob()
+	sent := make(chan error, 1)
+	v := startView(os.Stdout, o, e)
+	defer v.stop()
+	e.deliver.Progress, e.deliver.ProgressEvery = v.sent, time.Second
+	go func() {
+		_, err := producer.Deliver(shop, e.cluster, e.topic, e.source, e.deliver)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			sent <- err
+			cancelJob()
+			return
+		}
+		if ctx.Err() != nil {
+			stop() // the next Ctrl-C has its default effect: the process ends, and a later run goes on
+			v.say("finishing; Ctrl-C once more to stop at once")
+		}
+		kafkaio.Finish(o.Source.ID)
+		sent <- nil
+	}()
+	totals, _, err := o.Run(job, pipelines.Prism)
+	closeShop()
+	if sendErr := <-sent; sendErr != nil {
+		return totals, sendErr
+	}
+	return totals, err
+}
+
+// send delivers a whole file before it is read.
+func (e *events) send(ctx context.Context) error {
+	bar := newProgress(os.Stdout, "to Kafka")
+	e.deliver.Progress = bar.update
+	stats, err := producer.Deliver(ctx, e.cluster, e.topic, e.source, e.deliver)
+	bar.end()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s records sent to topic %s in %s (%s were there already)\n",
+		number(stats.Delivered), e.topic, stats.Elapsed.Round(10*time.Millisecond), number(stats.Skipped))
+	return nil
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"example.com/shopstream/internal/kafkaio"
+	"example.com/shopstream/internal/shop"
+	"example.com/shopstream/internal/telemetry"
+	"example.com/shopstream/pipelines"
+	"example.com/shopstream/producer"
+)
+
+// view shows a running job: a block that is redrawn on a terminal, a line
+// every few seconds elsewhere.
+type view struct {
+	w        io.Writer
+	terminal bool
+	o        pipelines.StreamingOptions
+	e        *events
+	started  time.Time
+	done     chan struct{}
+	ended    chan struct{}
+
+	mu      sync.Mutex
+	sending producer.Progress
+	note    string
+	lines   int // on the screen now
+	before  telemetry.Progress
+	at      time.Time
+}
+
+func startView(w io.Writer, o pipelines.StreamingOptions, e *events) *view {
+	v := &view{
+		w: w, terminal: isTerminal(w), o: o, e: e, started: time.Now(), at: time.Now(), before: telemetry.Snapshot(),
+		done: make(chan struct{}), ended: make(chan struct{}),
+	}
+	every := 5 * time.Second
+	if v.terminal {
+		every = 500 * time.Millisecond
+	}
+	go func() {
+		defer close(v.ended)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				v.draw()
+			case <-v.done:
+				return
+			}
+		}
+	}()
+	return v
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// stop draws once more and ends.
+func (v *view) stop() {
+	close(v.done)
+	<-v.ended
+	v.draw()
+}
+
+// sent notes the progress of the shop.
+func (v *view) sent(p producer.Progress) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sending = p
+}
+
+// say adds a note.
+func (v *view) say(note string) {
+	v.mu.Lock()
+	v.note = note
+	v.mu.Unlock()
+	v.draw()
+}
+
+func (v *view) draw() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := time.Now()
+	p := telemetry.Snapshot()
+	rate := float64(p.Read-v.before.Read) / max(now.Sub(v.at).Seconds(), 0.001)
+	v.before, v.at = p, now
+	status := kafkaio.StatusOf(v.o.Source.ID)
+	var lag int64
+	for _, s := range status.Partitions {
+		lag += s.Lag
+	}
+	clock := now.Sub(v.started).Round(time.Second).String()
+	if v.e.total > 0 && !v.e.replay {
+		clock += " of " + v.e.total.String()
+	}
+	final := "nothing yet"
+	if p.Committed > 0 {
+		final = fmt.Sprintf("%s, of windows up to %s", amounts(p.Final), clockTime(p.Committed))
+	}
+	dead := int64(0)
+	for _, n := range p.Dead {
+		dead += n
+	}
+	if !v.terminal {
+		fmt.Fprintf(v.w, "%s  read %s (%s/s, lag %s)  silver %s  duplicates %s  late %s  dead letters %s  revenue as read %s, final %s\n",
+			clock, number(p.Read), number(int64(rate)), number(lag), number(p.Silver), number(p.Duplicates), number(p.Late), number(dead), amounts(p.Provisional), final)
+		return
+	}
+	var b strings.Builder
+	if v.lines > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", v.lines)
+	}
+	lines := []string{
+		fmt.Sprintf("  %-10s %s", "running", clock),
+		fmt.Sprintf("  %-10s %s records, %s/s, lag %s", "read", number(p.Read), number(int64(rate)), number(lag)),
+		fmt.Sprintf("  %-10s %s silver, %s duplicates, %s late, %s dead letters", "in the lake", number(p.Silver), number(p.Duplicates), number(p.Late), number(dead)),
+		fmt.Sprintf("  %-10s %s (as read, provisional)", "revenue", amounts(p.Provisional)),
+		fmt.Sprintf("  %-10s %s (final)", "", final),
+		fmt.Sprintf("  %-10s %s", "watermark", clockTime(status.Watermark)),
+	}
+	if v.sending.Records > 0 {
+		lines = slices.Insert(lines, 1, fmt.Sprintf("  %-10s %s events, %s/s", "shop", number(v.sending.Records), number(int64(v.sending.Rate))))
+	}
+	if v.note != "" {
+		lines = append(lines, "  "+v.note)
+	}
+	for _, l := range lines {
+		b.WriteString(l + "\n")
+	}
+	v.lines = len(lines)
+	fmt.Fprint(v.w, b.String())
+}
+
+// progress shows how far the delivery of a file has come.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	what     string
+	last     time.Time
+}
+
+func newProgress(w io.Writer, what string) *progress {
+	return &progress{w: w, terminal: isTerminal(w), what: what, last: time.Now()}
+}
+
+func (p *progress) update(d producer.Progress) {
+	if !p.terminal && time.Since(p.last) < 5*time.Second {
+		return
+	}
+	p.last = time.Now()
+	text := fmt.Sprintf("%s: %s records, %s/s", p.what, number(d.Records), number(int64(d.Rate)))
+	if d.Total > 0 {
+		text = fmt.Sprintf("%s: %s of %s records (%d %%), %s/s", p.what, number(d.Records), number(d.Total), 100*d.Records/d.Total, number(int64(d.Rate)))
+	}
+	if d.Left > 0 {
+		text += ", " + d.Left.Round(time.Second).String() + " left"
+	}
+	if p.terminal {
+		fmt.Fprintf(p.w, "\r\x1b[K%s", text)
+	} else {
+		fmt.Fprintln(p.w, text)
+	}
+}
+
+func (p *progress) end() {
+	if p.terminal {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+func amounts(byCurrency map[string]int64) string {
+	if len(byCurrency) == 0 {
+		return "0"
+	}
+	var parts []string
+	for _, c := range slices.Sorted(maps.Keys(byCurrency)) {
+		parts = append(parts, money(c, shop.Money(byCurrency[c])))
+	}
+	return strings.Join(parts, " + ")
+}
+
+// money writes an amount with its currency and thousands separated, exactly.
+func money(currency string, m shop.Money) string {
+	whole, fraction, _ := strings.Cut(m.String(), ".")
+	for len(fraction) < 2 {
+		fraction += "0"
+	}
+	return currency + " " + group(whole) + "." + fraction
+}
+
+func number(n int64) string { return group(fmt.Sprint(n)) }
+
+func group(digits string) string {
+	sign := ""
+	if strings.HasPrefix(digits, "-") {
+		sign, digits = "-", digits[1:]
+	}
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return sign + digits
+}
+
+func clockTime(ms int64) string {
+	if ms == kafkaio.NoTime || ms == 0 {
+		return "none yet"
+	}
+	return time.UnixMilli(ms).UTC().Format("2006-01-02 15:04:05") + " UTC"
+}
