@@ -83,11 +83,7 @@ func Streaming(s beam.Scope, o StreamingOptions) {
 	if len(o.Start.Increments) > 0 {
 		increments = beam.Flatten(s, increments, metrics.Again(s, o.Lake, rules.BaseMs, o.Start.Increments))
 	}
-	var composed []beam.PCollection
-	for _, kind := range metrics.Kinds() {
-		composed = append(composed, metrics.Compose(s, increments, kind))
-	}
-	published := metrics.Publish(s, o.Lake, rules.BaseMs, o.Start.MetricsDone, composed...)
+	published := metrics.Publish(s, increments, o.Lake, rules.BaseMs, o.Start.MetricsDone)
 
 	end(s, seals)
 	end(s, published)

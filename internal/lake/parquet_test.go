@@ -130,11 +130,11 @@ func roundTrip[T any](t *testing.T, anyRow *rapid.Generator[T], encode func([]by
 func TestParquetDeterministic(t *testing.T) {
 	t.Parallel()
 	silver, bronze := silverRows(3000), bronzeRows(3000)
-	wantSilver, err := new(encoder[SilverRow]).encode(nil, silver)
+	wantSilver, err := (&encoder[SilverRow]{columns: silverColumns}).encode(nil, silver)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantBronze, err := new(encoder[BronzeRow]).encode(nil, bronze)
+	wantBronze, err := (&encoder[BronzeRow]{columns: bronzeColumns}).encode(nil, bronze)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestParquetDeterministic(t *testing.T) {
 // TestParquetKeepsNothing changes what the rows point to after encoding.
 func TestParquetKeepsNothing(t *testing.T) {
 	t.Parallel()
-	e := new(encoder[BronzeRow])
+	e := &encoder[BronzeRow]{columns: bronzeColumns}
 	value := []byte("the first value")
 	if _, err := e.encode(nil, []BronzeRow{{Value: value}}); err != nil {
 		t.Fatal(err)

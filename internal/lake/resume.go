@@ -17,7 +17,14 @@ type Start struct {
 	MetricsDone int64
 	// Increments are the files of the base windows whose sums the metrics
 	// windows that are still open need.
-	Increments []string
+	Increments []IncrementsFile
+}
+
+// IncrementsFile is the file with the sums of the base window that ends at End,
+// ms.
+type IncrementsFile struct {
+	Name string
+	End  int64
 }
 
 // longestMetricsWindow is the length of the longest metrics window, ms.
@@ -38,7 +45,7 @@ func (l *Ledger) Resume() Start {
 		}
 		final = append(final, r)
 		if r.Increments != "" && (s.MetricsDone == kafkaio.NoTime || r.End > s.MetricsDone-longestMetricsWindow) {
-			s.Increments = append(s.Increments, r.Increments)
+			s.Increments = append(s.Increments, IncrementsFile{r.Increments, r.End})
 		}
 	}
 	next := nextOffsets(final)

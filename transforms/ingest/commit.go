@@ -28,7 +28,7 @@ func init() {
 // row of the ledger, then, where the source had marked a watermark and all
 // earlier rows are on disk, its seal.
 //
-// It returns the windows' increments (KV<int64, []byte>, as metrics.Compose
+// It returns the windows' increments (KV<int64, []byte>, as metrics.Publish
 // takes them) and the sealed windows' starts.
 func Commit(s beam.Scope, acks beam.PCollection, lakeURI, source string) (increments, seals beam.PCollection) {
 	s = s.Scope("ingest.Commit")
@@ -65,7 +65,7 @@ func (fn *commitFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, 
 		return err
 	}
 	telemetry.ObserveCommit(telemetry.Commit{End: row.End, Silver: row.Silver, Duplicates: row.Duplicates, Late: row.Late, Dead: row.Dead, Revenue: revenue})
-	metrics.Emit(increments, emit)
+	metrics.Emit(increments, row.End, emit)
 	if row.Mark != nil {
 		marked(all, nil)
 	}

@@ -1,199 +1,150 @@
 package metrics
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"reflect"
+	"cmp"
+	"encoding/binary"
 	"slices"
-	"time"
 
-	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/graph/mtime"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/graph/window"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
-
-	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
 )
 
-func init() {
-	register.DoFn5x1[context.Context, beam.Window, int64, func(*[]byte) bool, func(beam.EventTime, int64, []byte), error](&composeFn{})
-	register.DoFn5x1[context.Context, beam.Window, int64, func(*[]byte) bool, func(int64, []byte), error](&publishFn{})
-	register.DoFn5x1[context.Context, beam.Window, int64, func(*[]byte) bool, func(int64), error](&sealFn{})
-	register.DoFn3x1[context.Context, []byte, func(beam.EventTime, int64, []byte), error](&emitAgainFn{})
-	register.Iter1[[]byte]()
-	register.Emitter1[int64]()
-	register.Emitter2[int64, []byte]()
-	register.Emitter3[beam.EventTime, int64, []byte]()
-	beam.RegisterType(reflect.TypeFor[composed]())
+// composer adds up buckets into windows. Keys are numbered in their order
+// once, so that adding is by index and rows come out sorted.
+type composer struct {
+	levels  []level           // product, category, shop
+	buckets map[int64][]entry // by start of 5 minutes
 }
 
-// all is the one key of a GroupByKey that brings everything of a window
-// together.
-const all int64 = 0
-
-// Compose merges increments (KV<int64, []byte>: one constant key, packed
-// tables, at the event time of their bucket) into windows and returns one
-// element a window (KV<int64, []byte>), at the window's last millisecond. Each
-// window fires once.
-func Compose(s beam.Scope, increments beam.PCollection, kind Kind) beam.PCollection {
-	s = s.Scope("metrics.Compose." + kind.Name)
-	grouped := beam.GroupByKey(s, beam.WindowInto(s, kind.Fn, increments))
-	return beam.ParDo(s, &composeFn{Kind: kind.Name}, grouped)
+// entry is the sums of one product key in one bucket.
+type entry struct {
+	key int32 // index among the product level's keys
+	Sums
 }
 
-// composed is a window's table on its way to a file.
-type composed struct {
-	Kind       string
-	Start, End int64 // of the window, ms
-	Packed     []byte
+// level is one level of the metrics with room for the sums of one window.
+type level struct {
+	name string
+	keys []Key   // sorted
+	of   []int32 // by product key: the key of this level that it belongs to
+	sums []Sums  // by key of this level
 }
 
-type composeFn struct{ Kind string }
-
-func (fn *composeFn) ProcessElement(_ context.Context, w beam.Window, _ int64, packed func(*[]byte) bool, emit func(beam.EventTime, int64, []byte)) error {
-	iw := w.(window.IntervalWindow)
-	t := Table{}
-	for p := []byte(nil); packed(&p); {
-		if err := t.Unpack(p); err != nil {
-			return fmt.Errorf("metrics window %s: %w", fn.Kind, err)
+// newComposer reads increments: each a bucket's start (varint) and packed
+// tables.
+func newComposer(increments [][]byte) (*composer, error) {
+	tables := map[int64]Table{}
+	all := Table{}
+	for _, in := range increments {
+		start, n := binary.Varint(in)
+		if n <= 0 {
+			return nil, errPacked
+		}
+		b := start - mod(start, fiveMinutes)
+		if tables[b] == nil {
+			tables[b] = Table{}
+		}
+		if err := tables[b].Unpack(in[n:]); err != nil {
+			return nil, err
 		}
 	}
-	out, err := json.Marshal(composed{Kind: fn.Kind, Start: iw.Start.Milliseconds(), End: iw.End.Milliseconds(), Packed: t.Append(nil)})
-	if err != nil {
-		return err
-	}
-	emit(iw.End-1, all, out)
-	return nil
-}
-
-// Publish writes composed windows to the lake: per period and kind one file,
-// then the period's row of the metrics ledger, and, after every earlier row is
-// written, its seal. Periods that ended by done (ms, or NoTime) are final from
-// an earlier run and are left as they are. It returns the sealed periods.
-func Publish(s beam.Scope, lakeURI string, baseMs, done int64, composed ...beam.PCollection) beam.PCollection {
-	s = s.Scope("metrics.Publish")
-	period := window.NewFixedWindows(time.Duration(Period(baseMs)) * time.Millisecond)
-	for i := range composed {
-		composed[i] = beam.WindowInto(s, period, composed[i])
-	}
-	rows := beam.ParDo(s, &publishFn{Lake: lakeURI, Done: done}, beam.GroupByKey(s, beam.Flatten(s, composed...)))
-	// The rows' windows are grouped once more: this group fires only after all earlier rows are on disk.
-	return beam.ParDo(s, &sealFn{Lake: lakeURI}, beam.GroupByKey(s, rows))
-}
-
-type publishFn struct {
-	Lake string
-	Done int64
-}
-
-func (fn *publishFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, parts func(*[]byte) bool, emit func(int64, []byte)) error {
-	st, err := lake.Shared(ctx, fn.Lake)
-	if err != nil {
-		return err
-	}
-	iw := w.(window.IntervalWindow)
-	if fn.Done != kafkaio.NoTime && iw.End.Milliseconds() <= fn.Done {
-		return nil
-	}
-	byKind := map[string][]lake.MetricRow{}
-	for p := []byte(nil); parts(&p); {
-		var c composed
-		if err := json.Unmarshal(p, &c); err != nil {
-			return fmt.Errorf("composed metrics window: %w", err)
+	for _, t := range tables {
+		for k := range t {
+			all[k] = nil
 		}
-		t := Table{}
-		if err := t.Unpack(c.Packed); err != nil {
-			return fmt.Errorf("composed metrics window: %w", err)
-		}
-		byKind[c.Kind] = append(byKind[c.Kind], t.Rows(c.Start, c.End)...)
 	}
-	row := lake.MetricsRow{Window: iw.Start.Milliseconds(), End: iw.End.Milliseconds()}
-	for _, kind := range Kinds() {
-		records := byKind[kind.Name]
-		if len(records) == 0 {
-			continue
-		}
-		Sort(records)
-		data, err := lake.EncodeMetrics(nil, records)
-		if err != nil {
-			return err
-		}
-		f := lake.File{Name: lake.MetricsName(kind.Name, row.Window), Rows: int64(len(records)), Bytes: int64(len(data))}
-		if err := st.Put(ctx, f.Name, data); err != nil {
-			return err
-		}
-		row.Files = append(row.Files, f)
+	products := all.sorted()
+	index := make(map[Key]int32, len(products))
+	for i, k := range products {
+		index[k] = int32(i)
 	}
-	if err := lake.PutMetricsRow(ctx, st, row); err != nil {
-		return err
+	c := &composer{buckets: make(map[int64][]entry, len(tables)), levels: []level{
+		newLevel(lake.LevelProduct, products, func(k Key) Key { return k }),
+		newLevel(lake.LevelCategory, products, func(k Key) Key { return Key{Category: k.Category, Currency: k.Currency} }),
+		newLevel(lake.LevelShop, products, func(k Key) Key { return Key{Currency: k.Currency} }),
+	}}
+	for b, t := range tables {
+		entries := make([]entry, 0, len(t))
+		for k, s := range t {
+			entries = append(entries, entry{index[k], *s})
+		}
+		c.buckets[b] = entries
 	}
-	emit(all, nil)
-	return nil
+	return c, nil
 }
 
-type sealFn struct {
-	Lake string
+func newLevel(name string, products []Key, up func(Key) Key) level {
+	l := level{name: name, of: make([]int32, len(products))}
+	for _, k := range products {
+		l.keys = append(l.keys, up(k))
+	}
+	slices.SortFunc(l.keys, Key.compare)
+	l.keys = slices.Compact(l.keys)
+	for i, k := range products {
+		at, _ := slices.BinarySearchFunc(l.keys, up(k), Key.compare)
+		l.of[i] = int32(at)
+	}
+	l.sums = make([]Sums, len(l.keys))
+	return l
 }
 
-func (fn *sealFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, _ func(*[]byte) bool, emit func(int64)) error {
-	st, err := lake.Shared(ctx, fn.Lake)
-	if err != nil {
-		return err
-	}
-	start := w.(window.IntervalWindow).Start.Milliseconds()
-	if err := lake.PutMetricsSeal(ctx, st, start); err != nil {
-		return err
-	}
-	emit(start)
-	return nil
+func mod(a, b int64) int64 { return ((a % b) + b) % b }
+
+func (k Key) compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Product, o.Product), cmp.Compare(k.Category, o.Category), cmp.Compare(k.Currency, o.Currency))
 }
 
-// Again emits the increments of files once more: what metrics windows that
-// were open when an earlier run stopped still need. The output is that of
-// ingest.Commit.
-func Again(s beam.Scope, lakeURI string, baseMs int64, files []string) beam.PCollection {
-	s = s.Scope("metrics.Again")
-	list, err := json.Marshal(files)
-	if err != nil { // a []string always encodes
-		panic(err)
+// window returns the rows of the window [start, end), ms, both multiples of 5
+// minutes, at every level, in the order level, product, category, currency.
+//
+// All columns but conversion are additive within a level. Views and carts are
+// in a row without a currency, which also has the conversion: order lines of
+// all currencies divided by views, NULL where there were no views.
+func (c *composer) window(out []lake.MetricRow, start, end int64) []lake.MetricRow {
+	for i := range c.levels {
+		clear(c.levels[i].sums)
 	}
-	again := beam.ParDo(s, &emitAgainFn{Lake: lakeURI}, beam.Create(s, list))
-	return beam.WindowInto(s, window.NewFixedWindows(time.Duration(baseMs)*time.Millisecond), again)
-}
-
-type emitAgainFn struct {
-	Lake string
-}
-
-func (fn *emitAgainFn) ProcessElement(ctx context.Context, list []byte, emit func(beam.EventTime, int64, []byte)) error {
-	st, err := lake.Shared(ctx, fn.Lake)
-	if err != nil {
-		return err
-	}
-	var files []string
-	if err := json.Unmarshal(list, &files); err != nil {
-		return err
-	}
-	for _, name := range files {
-		data, err := st.Get(ctx, name)
-		if err != nil {
-			return err
+	for b := start; b < end; b += fiveMinutes {
+		for i := range c.buckets[b] {
+			e := &c.buckets[b][i]
+			for j := range c.levels {
+				l := &c.levels[j]
+				l.sums[l.of[e.key]].add(&e.Sums)
+			}
 		}
-		in, err := DecodeIncrements(data)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		Emit(in, emit)
 	}
-	return nil
+	for i := range c.levels {
+		out = c.levels[i].appendRows(out, start, end)
+	}
+	return out
 }
 
-// Emit emits increments in the order of their buckets, each at its bucket's
-// event time.
-func Emit(in Increments, emit func(beam.EventTime, int64, []byte)) {
-	for _, bucket := range in.Buckets() {
-		emit(mtime.FromMilliseconds(bucket), all, slices.Clone(in[bucket]))
+func (l *level) appendRows(out []lake.MetricRow, start, end int64) []lake.MetricRow {
+	for i := 0; i < len(l.keys); {
+		// The keys of one product and category are neighbours, the one without a currency first.
+		j, lines := i, int64(0)
+		for j < len(l.keys) && l.keys[j].Product == l.keys[i].Product && l.keys[j].Category == l.keys[i].Category {
+			lines += l.sums[j].Lines
+			j++
+		}
+		for ; i < j; i++ {
+			s := &l.sums[i]
+			if *s == (Sums{}) {
+				continue
+			}
+			k := l.keys[i]
+			row := lake.MetricRow{
+				WindowStart: start * 1000, WindowEnd: end * 1000, Level: l.name,
+				ProductID: k.Product, Category: k.Category, Currency: k.Currency,
+				OrderLines: s.Lines, Units: s.Units, Revenue: s.Revenue,
+				CancelledLines: s.CancelledLines, CancelledUnits: s.CancelledUnits, CancelledRevenue: s.CancelledRevenue,
+				Views: s.Views, Carts: s.Carts,
+			}
+			if s.Views > 0 {
+				conversion := float64(lines) / float64(s.Views)
+				row.Conversion = &conversion
+			}
+			out = append(out, row)
+		}
 	}
+	return out
 }

@@ -9,10 +9,10 @@
 package metrics
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -103,22 +103,13 @@ func plus(a, b shop.Money) shop.Money {
 	return Overflow
 }
 
-// Sorted returns the keys in order: product, category, currency.
-func (t Table) Sorted() []Key {
-	keys := make([]Key, 0, len(t))
-	for k := range t {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b Key) int {
-		return cmp.Or(cmp.Compare(a.Product, b.Product), cmp.Compare(a.Category, b.Category), cmp.Compare(a.Currency, b.Currency))
-	})
-	return keys
-}
+// sorted returns the keys in order: product, category, currency.
+func (t Table) sorted() []Key { return slices.SortedFunc(maps.Keys(t), Key.compare) }
 
 // Append packs the table after dst: the same bytes for the same sums. Packed
 // tables may be joined end to end; Unpack reads all of them.
 func (t Table) Append(dst []byte) []byte {
-	for _, k := range t.Sorted() {
+	for _, k := range t.sorted() {
 		s := t[k]
 		for _, f := range [...]string{k.Product, k.Category, k.Currency} {
 			dst = binary.AppendUvarint(dst, uint64(len(f)))
@@ -187,14 +178,7 @@ func (in Increments) Encode() []byte {
 }
 
 // Buckets returns the buckets in order.
-func (in Increments) Buckets() []int64 {
-	buckets := make([]int64, 0, len(in))
-	for b := range in {
-		buckets = append(buckets, b)
-	}
-	slices.Sort(buckets)
-	return buckets
-}
+func (in Increments) Buckets() []int64 { return slices.Sorted(maps.Keys(in)) }
 
 // DecodeIncrements reads the content of a file that Encode made.
 func DecodeIncrements(data []byte) (Increments, error) {
@@ -221,7 +205,3 @@ func DecodeIncrements(data []byte) (Increments, error) {
 	}
 	return in, nil
 }
-
-// Bucket is the length of the stretches of event time that sums are kept for,
-// ms: the base window, or 5 minutes where that is shorter.
-func Bucket(baseMs int64) int64 { return min(baseMs, shortest) }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"example.com/shopstream/internal/config"
 )
 
 func main() {
@@ -49,7 +51,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return interrupted
 	}
-	// One line a mistake: only the configuration reports several.
-	fmt.Fprintln(stderr, "producer: "+strings.ReplaceAll(err.Error(), "\n", "\nproducer: "))
+	between := "; " // one line a mistake
+	if mistake := (*config.Error)(nil); errors.As(err, &mistake) {
+		between = "\nproducer: " // a configuration may have several
+	}
+	fmt.Fprintln(stderr, "producer: "+strings.ReplaceAll(err.Error(), "\n", between))
 	return 1
 }

@@ -1,0 +1,153 @@
+package metrics
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/graph/mtime"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/graph/window"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+
+	"example.com/shopstream/internal/kafkaio"
+	"example.com/shopstream/internal/lake"
+)
+
+func init() {
+	register.DoFn5x1[context.Context, beam.Window, int64, func(*[]byte) bool, func(beam.EventTime, int64, []byte), error](&publishFn{})
+	register.DoFn5x1[context.Context, beam.Window, int64, func(*[]byte) bool, func(int64), error](&sealFn{})
+	register.DoFn3x1[context.Context, lake.IncrementsFile, func(beam.EventTime, int64, []byte), error](&againFn{})
+	beam.RegisterType(reflect.TypeFor[lake.IncrementsFile]())
+	register.Iter1[[]byte]()
+	register.Emitter1[int64]()
+	register.Emitter3[beam.EventTime, int64, []byte]()
+}
+
+// all is the one key of a GroupByKey that brings everything of a window
+// together.
+const all int64 = 0
+
+// Emit emits the increments of the base window that ends at end (ms), in the
+// form that Publish takes: KV<int64, []byte> with one constant key, at the
+// window's last millisecond, where no runner finds them late.
+func Emit(in Increments, end int64, emit func(beam.EventTime, int64, []byte)) {
+	for _, bucket := range in.Buckets() {
+		emit(mtime.FromMilliseconds(end-1), all, append(binary.AppendVarint(nil, bucket), in[bucket]...))
+	}
+}
+
+// Publish composes increments into 5-minute, hourly and sliding windows and
+// writes them to the lake: once a period (5 minutes, or the base window where
+// that is longer) one file a kind with the windows that ended in it, then the
+// period's row of the metrics ledger and, after every earlier row is written,
+// its seal. Each window is written once, when the watermark has passed it.
+//
+// Periods that ended by done (ms, or kafkaio.NoTime) are final from an earlier
+// run and are left as they are. Publish returns the starts of sealed periods.
+func Publish(s beam.Scope, increments beam.PCollection, lakeURI string, baseMs, done int64) beam.PCollection {
+	s = s.Scope("metrics.Publish")
+	windows := beam.GroupByKey(s, beam.WindowInto(s, cover(baseMs), increments))
+	rows := beam.ParDo(s, &publishFn{Lake: lakeURI, PeriodMs: period(baseMs), Done: done}, windows)
+	// The rows are grouped once more: this group fires only after the watermark has passed all earlier rows.
+	return beam.ParDo(s, &sealFn{Lake: lakeURI, PeriodMs: period(baseMs)}, beam.GroupByKey(s, rows))
+}
+
+type publishFn struct {
+	Lake     string
+	PeriodMs int64
+	Done     int64
+}
+
+func (fn *publishFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, increments func(*[]byte) bool, emit func(beam.EventTime, int64, []byte)) error {
+	end := w.(window.IntervalWindow).End.Milliseconds()
+	row := lake.MetricsRow{Window: end - fn.PeriodMs, End: end}
+	if fn.Done != kafkaio.NoTime && end <= fn.Done {
+		return nil
+	}
+	st, err := lake.Shared(ctx, fn.Lake)
+	if err != nil {
+		return err
+	}
+	var packed [][]byte
+	for p := []byte(nil); increments(&p); {
+		packed = append(packed, p)
+	}
+	c, err := newComposer(packed)
+	if err != nil {
+		return fmt.Errorf("metrics up to %d: %w", end, err)
+	}
+	for _, k := range kinds {
+		var rows []lake.MetricRow
+		for e := row.Window + fiveMinutes; e <= end; e += fiveMinutes {
+			if mod(e, k.every) == 0 {
+				rows = c.window(rows, e-k.length, e)
+			}
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		data, err := lake.EncodeMetrics(nil, rows)
+		if err != nil {
+			return err
+		}
+		f := lake.File{Name: lake.MetricsName(k.name, row.Window), Rows: int64(len(rows)), Bytes: int64(len(data))}
+		if err := st.Put(ctx, f.Name, data); err != nil {
+			return err
+		}
+		row.Files = append(row.Files, f)
+	}
+	if err := lake.PutMetricsRow(ctx, st, row); err != nil {
+		return err
+	}
+	emit(mtime.FromMilliseconds(end-1), all, nil)
+	return nil
+}
+
+type sealFn struct {
+	Lake     string
+	PeriodMs int64
+}
+
+func (fn *sealFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, _ func(*[]byte) bool, emit func(int64)) error {
+	st, err := lake.Shared(ctx, fn.Lake)
+	if err != nil {
+		return err
+	}
+	start := w.(window.IntervalWindow).End.Milliseconds() - fn.PeriodMs
+	if err := lake.PutMetricsSeal(ctx, st, start); err != nil {
+		return err
+	}
+	emit(start)
+	return nil
+}
+
+// Again emits the increments of files once more, in the base windows of
+// baseMs: what metrics windows that were open when an earlier run stopped still
+// need.
+func Again(s beam.Scope, lakeURI string, baseMs int64, files []lake.IncrementsFile) beam.PCollection {
+	s = s.Scope("metrics.Again")
+	increments := beam.ParDo(s, &againFn{Lake: lakeURI}, beam.CreateList(s, files))
+	return beam.WindowInto(s, window.NewFixedWindows(time.Duration(baseMs)*time.Millisecond), increments)
+}
+
+type againFn struct{ Lake string }
+
+func (fn *againFn) ProcessElement(ctx context.Context, f lake.IncrementsFile, emit func(beam.EventTime, int64, []byte)) error {
+	st, err := lake.Shared(ctx, fn.Lake)
+	if err != nil {
+		return err
+	}
+	data, err := st.Get(ctx, f.Name)
+	if err != nil {
+		return err
+	}
+	in, err := DecodeIncrements(data)
+	if err != nil {
+		return fmt.Errorf("lake %s: %s: %w", st.URI(), f.Name, err)
+	}
+	Emit(in, f.End, emit)
+	return nil
+}
