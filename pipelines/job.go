@@ -39,12 +39,33 @@ func StreamingFrom(cfg config.Config) StreamingOptions {
 // freshStart is the start of a lake that holds nothing final.
 var freshStart = lake.Start{Done: kafkaio.NoTime, MetricsDone: kafkaio.NoTime}
 
+// InProcess reports whether a runner runs jobs in this process and keeps no
+// state of its own between runs.
+func InProcess(runner string) bool { return runner == Prism || runner == Direct }
+
+// For fits the options to a runner and validates them.
+func (o *StreamingOptions) For(runner string) error {
+	switch {
+	case runner == Direct && !o.Source.Bounded:
+		return errors.New("the direct runner ends only when its input does: add --bounded, or use --runner=prism")
+	case runner == Direct:
+		o.Source.OneCall = true
+	case runner != Prism:
+		// Reading and writing are on other machines: nobody here would report what is written.
+		o.Source.Budget = 0
+	}
+	return o.Validate()
+}
+
 // Resume makes the lake if there is none, and otherwise finds in its ledger
 // where the job goes on, and removes what an earlier run left unfinished. The
 // source's start is used only where the ledger has nothing final.
 //
 // It is for runners that keep no state between runs (Prism, direct).
 func (o *StreamingOptions) Resume(ctx context.Context) error {
+	if err := kafkaio.CheckTopic(o.Source.Cluster, o.Source.Topic); err != nil {
+		return err
+	}
 	st, err := lake.Shared(ctx, o.Lake)
 	if err != nil {
 		return err
@@ -77,7 +98,7 @@ func (o StreamingOptions) Run(ctx context.Context, runner string) (totals lake.T
 	if err != nil {
 		return totals, false, err
 	}
-	if runner != Prism && runner != Direct {
+	if !InProcess(runner) {
 		return totals, false, nil // it was only handed over
 	}
 	st, err := lake.Shared(ctx, o.Lake)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,7 +69,30 @@ func Run(ctx context.Context, runner string, p *beam.Pipeline) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return err
+	return rootCause(err)
+}
+
+// BeamPackages is the prefix of the packages whose logs repeat what Run
+// returns.
+const BeamPackages = "github.com/apache/beam/"
+
+// rootCause cuts what Beam puts around the error of a DoFn: the plan of the
+// bundle, over several lines, and the DoFn's name in a line of its own.
+func rootCause(err error) error {
+	if err == nil {
+		return nil
+	}
+	const mark = "caused by:\n"
+	text := err.Error()
+	i := strings.LastIndex(text, mark)
+	if i < 0 {
+		return err
+	}
+	text = text[i+len(mark):]
+	if first, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(first, "DoFn[") {
+		text = rest
+	}
+	return errors.New(strings.TrimSpace(text))
 }
 
 // cancelJobs cancels every job of the job server until the run has ended. A

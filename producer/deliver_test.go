@@ -30,7 +30,7 @@ func cluster(t testing.TB, partitions int) kafkaio.Cluster {
 		}
 	})
 	c := kafkaio.Cluster{Brokers: b.Addrs()}
-	if _, err := EnsureTopic(t.Context(), c, testTopic, partitions); err != nil {
+	if _, err := kafkaio.EnsureTopic(t.Context(), c, testTopic, partitions); err != nil {
 		t.Fatal(err)
 	}
 	return c

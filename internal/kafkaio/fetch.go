@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	fetchBytes   = 2 << 20 // bytes asked for at once, per partition
 	fetchWait    = 250 * time.Millisecond
 	fetchVersion = 11 // Kafka 2.3: LogStartOffset, zstd, leader epochs
 	retryWait    = 100 * time.Millisecond
@@ -38,6 +37,8 @@ type fetcher struct {
 	eventTime EventTimeFunc
 	skew      int64
 	maxBytes  int
+	// fetchBytes is how much is asked for at once.
+	fetchBytes int32
 
 	chunks chan chunk
 	high   atomic.Int64 // high watermark (or last stable offset) of the newest fetch; −1 before it
@@ -66,7 +67,7 @@ func RegisterEventTime(name string, fn EventTimeFunc) { eventTimes[name] = fn }
 func startFetcher(client sarama.Client, o *Options, eventTime EventTimeFunc, partition int32, offset int64) *fetcher {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &fetcher{
-		topic: o.Topic, partition: partition, eventTime: eventTime, skew: o.Skew.Milliseconds(), maxBytes: o.MaxBytes,
+		topic: o.Topic, partition: partition, eventTime: eventTime, skew: o.Skew.Milliseconds(), maxBytes: o.MaxBytes, fetchBytes: int32(o.FetchBytes),
 		chunks: make(chan chunk, 2), cancel: cancel, done: make(chan struct{}), pos: offset,
 	}
 	f.high.Store(-1)
@@ -175,7 +176,7 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset int6
 		}
 	}()
 	defer f.alive.Store(0)
-	size := int32(fetchBytes)
+	size := f.fetchBytes
 	for ctx.Err() == nil {
 		req := &sarama.FetchRequest{
 			Version: fetchVersion, MaxWaitTime: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: max(size, sarama.MaxResponseSize/2),
@@ -210,7 +211,7 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset int6
 			}
 			continue
 		}
-		size = fetchBytes
+		size = f.fetchBytes
 		select {
 		case f.chunks <- c:
 			offset = c.next

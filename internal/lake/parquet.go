@@ -12,9 +12,10 @@ import (
 const (
 	// maxRowsPerRowGroup bounds what a reader has to hold of one row group.
 	maxRowsPerRowGroup = 1_000_000
-	// rowsPerStep is how many rows go into one column at a time: a page may be
-	// longer than its limit by so many.
-	rowsPerStep = 64
+	// A step is what goes into one column at a time. The library ends a page
+	// after the step that fills it, so that a page may be longer by one.
+	maxRowsPerStep  = 128
+	maxBytesPerStep = 256 << 10
 )
 
 // EncodeSilver appends a Parquet file of the rows to dst. Equal rows make equal
@@ -41,24 +42,28 @@ func EncodeMetrics(dst []byte, rows []MetricRow) ([]byte, error) {
 }
 
 var (
-	silverEncoder  = &encoder[SilverRow]{columns: silverColumns}
-	lateEncoder    = &encoder[LateRow]{columns: lateColumns}
-	bronzeEncoder  = &encoder[BronzeRow]{columns: bronzeColumns}
-	deadEncoder    = &encoder[DeadRow]{columns: deadColumns}
-	metricsEncoder = &encoder[MetricRow]{columns: metricColumns}
+	silverEncoder  = &encoder[SilverRow]{add: (*columns).silver}
+	lateEncoder    = &encoder[LateRow]{add: (*columns).late}
+	bronzeEncoder  = &encoder[BronzeRow]{add: (*columns).bronze}
+	deadEncoder    = &encoder[DeadRow]{add: (*columns).dead}
+	metricsEncoder = &encoder[MetricRow]{add: (*columns).metric}
 )
 
-// encoder writes files of one kind of row, column by column: the library's
-// writer of Go structs makes values of some NULLs (see optional).
+// encoder writes files of one kind of row.
+//
+// It does not use the library's GenericWriter, which in 0.32.0 takes a wrong
+// turn in optional columns: of 64 rows that have n NULLs, n values and after
+// them only NULLs, it writes those last as values. The price: 0.6 µs of CPU a
+// silver row in place of 0.4; 0.8 a bronze row of 258 bytes with either.
 type encoder[T any] struct {
-	columns []column[T] // in the order of T's schema
+	add func(*columns, *T)
 	// A writer costs far more to make than to use for a small file.
 	writers sync.Pool
 }
 
 type writer struct {
 	*parquet.Writer
-	values []parquet.Value
+	columns columns
 }
 
 func (e *encoder[T]) encode(dst []byte, rows []T) ([]byte, error) {
@@ -76,6 +81,7 @@ func (e *encoder[T]) encode(dst []byte, rows []T) ([]byte, error) {
 			// library puts empty ones or none, as its buffers happen to be.
 			parquet.DataPageStatistics(false),
 		)}
+		w.columns.values = make([][]parquet.Value, len(w.ColumnWriters()))
 	}
 	for len(rows) > 0 {
 		group := rows[:min(len(rows), maxRowsPerRowGroup)]
@@ -92,18 +98,21 @@ func (e *encoder[T]) encode(dst []byte, rows []T) ([]byte, error) {
 }
 
 func (e *encoder[T]) writeGroup(w *writer, rows []T) error {
-	columns := w.ColumnWriters()
+	c := &w.columns
 	for len(rows) > 0 {
-		step := rows[:min(len(rows), rowsPerStep)]
-		rows = rows[len(step):]
-		for i, values := range e.columns {
-			w.values = values(w.values[:0], step)
-			if _, err := columns[i].WriteRowValues(w.values); err != nil {
+		n := 0
+		for n < min(len(rows), maxRowsPerStep) && c.bytes < maxBytesPerStep {
+			e.add(c, &rows[n])
+			n++
+		}
+		rows = rows[n:]
+		for i, column := range w.ColumnWriters() {
+			if _, err := column.WriteRowValues(c.values[i]); err != nil {
 				return err
 			}
 		}
+		c.reset()
 	}
-	clear(w.values[:cap(w.values)]) // they point into the rows
 	return w.Flush()
 }
 

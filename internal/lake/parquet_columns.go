@@ -6,180 +6,144 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// column appends the values that some rows have in one column: one a row, or of
-// a list one an element.
-type column[T any] func(dst []parquet.Value, rows []T) []parquet.Value
-
-var silverColumns = []column[SilverRow]{
-	text(func(r *SilverRow) string { return r.EventID }),
-	text(func(r *SilverRow) string { return r.EventType }),
-	integer(func(r *SilverRow) int64 { return r.EventTime }),
-	text(func(r *SilverRow) string { return r.ProductID }),
-	optionalText(func(r *SilverRow) string { return r.ProductName }),
-	optionalText(func(r *SilverRow) string { return r.UserID }),
-	optionalText(func(r *SilverRow) string { return r.SessionID }),
-	optionalText(func(r *SilverRow) string { return r.Country }),
-	optionalText(func(r *SilverRow) string { return r.OrderID }),
-	optionalInteger(func(r *SilverRow) int64 { return r.Line }),
-	optionalInteger(func(r *SilverRow) int64 { return r.Quantity }),
-	optionalInteger(func(r *SilverRow) int64 { return int64(r.UnitPrice) }),
-	optionalText(func(r *SilverRow) string { return r.Currency }),
-	integer32(func(r *SilverRow) int32 { return r.SchemaVersion }),
-	integer32(func(r *SilverRow) int32 { return r.KafkaPartition }),
-	integer(func(r *SilverRow) int64 { return r.KafkaOffset }),
+// columns collects the values of a few rows, by column in the order of the
+// schema.
+type columns struct {
+	values [][]parquet.Value
+	bytes  int // of texts and byte strings
 }
 
-var lateColumns = append(
-	within(silverColumns, func(r *LateRow) *SilverRow { return &r.SilverRow }),
-	text(func(r *LateRow) string { return r.Category }),
-	integer(func(r *LateRow) int64 { return r.HighTime }),
-)
-
-var bronzeColumns = []column[BronzeRow]{
-	text(func(r *BronzeRow) string { return r.Topic }),
-	integer32(func(r *BronzeRow) int32 { return r.KafkaPartition }),
-	integer(func(r *BronzeRow) int64 { return r.KafkaOffset }),
-	integer(func(r *BronzeRow) int64 { return r.KafkaTimestamp }),
-	optionalBytes(func(r *BronzeRow) []byte { return r.Key }),
-	optionalBytes(func(r *BronzeRow) []byte { return r.Value }),
-	headers(1, func(h *Header) parquet.Value { return textValue(h.Key) }),
-	headers(2, func(h *Header) parquet.Value { return bytesValue(h.Value) }),
+func (c *columns) silver(r *SilverRow) {
+	c.text(0, r.EventID)
+	c.text(1, r.EventType)
+	c.integer(2, r.EventTime)
+	c.text(3, r.ProductID)
+	c.optionalText(4, r.ProductName)
+	c.optionalText(5, r.UserID)
+	c.optionalText(6, r.SessionID)
+	c.optionalText(7, r.Country)
+	c.optionalText(8, r.OrderID)
+	c.optionalInteger(9, r.Line)
+	c.optionalInteger(10, r.Quantity)
+	c.optionalInteger(11, int64(r.UnitPrice))
+	c.optionalText(12, r.Currency)
+	c.integer32(13, r.SchemaVersion)
+	c.integer32(14, r.KafkaPartition)
+	c.integer(15, r.KafkaOffset)
 }
 
-var deadColumns = append(
-	within(bronzeColumns, func(r *DeadRow) *BronzeRow { return &r.BronzeRow }),
-	text(func(r *DeadRow) string { return r.Reason }),
-	text(func(r *DeadRow) string { return r.Detail }),
-)
-
-var metricColumns = []column[MetricRow]{
-	integer(func(r *MetricRow) int64 { return r.WindowStart }),
-	integer(func(r *MetricRow) int64 { return r.WindowEnd }),
-	text(func(r *MetricRow) string { return r.Level }),
-	optionalText(func(r *MetricRow) string { return r.ProductID }),
-	optionalText(func(r *MetricRow) string { return r.Category }),
-	optionalText(func(r *MetricRow) string { return r.Currency }),
-	integer(func(r *MetricRow) int64 { return r.OrderLines }),
-	integer(func(r *MetricRow) int64 { return r.Units }),
-	integer(func(r *MetricRow) int64 { return int64(r.Revenue) }),
-	integer(func(r *MetricRow) int64 { return r.CancelledLines }),
-	integer(func(r *MetricRow) int64 { return r.CancelledUnits }),
-	integer(func(r *MetricRow) int64 { return int64(r.CancelledRevenue) }),
-	integer(func(r *MetricRow) int64 { return r.Views }),
-	integer(func(r *MetricRow) int64 { return r.Carts }),
-	optional(func(r *MetricRow) parquet.Value {
-		if r.Conversion == nil {
-			return parquet.NullValue()
-		}
-		return parquet.DoubleValue(*r.Conversion)
-	}),
+func (c *columns) late(r *LateRow) {
+	c.silver(&r.SilverRow)
+	c.text(16, r.Category)
+	c.integer(17, r.HighTime)
 }
 
-// required is a column with a value in every row.
-func required[T any](value func(*T) parquet.Value) column[T] {
-	return func(dst []parquet.Value, rows []T) []parquet.Value {
-		for i := range rows {
-			dst = append(dst, value(&rows[i]))
-		}
-		return dst
+func (c *columns) bronze(r *BronzeRow) {
+	c.text(0, r.Topic)
+	c.integer32(1, r.KafkaPartition)
+	c.integer(2, r.KafkaOffset)
+	c.integer(3, r.KafkaTimestamp)
+	c.optionalBytes(4, r.Key)
+	c.optionalBytes(5, r.Value)
+	c.headers(6, 7, r.Headers)
+}
+
+func (c *columns) dead(r *DeadRow) {
+	c.bronze(&r.BronzeRow)
+	c.text(8, r.Reason)
+	c.text(9, r.Detail)
+}
+
+func (c *columns) metric(r *MetricRow) {
+	c.integer(0, r.WindowStart)
+	c.integer(1, r.WindowEnd)
+	c.text(2, r.Level)
+	c.optionalText(3, r.ProductID)
+	c.optionalText(4, r.Category)
+	c.optionalText(5, r.Currency)
+	c.integer(6, r.OrderLines)
+	c.integer(7, r.Units)
+	c.integer(8, int64(r.Revenue))
+	c.integer(9, r.CancelledLines)
+	c.integer(10, r.CancelledUnits)
+	c.integer(11, int64(r.CancelledRevenue))
+	c.integer(12, r.Views)
+	c.integer(13, r.Carts)
+	if r.Conversion == nil {
+		c.add(14, parquet.NullValue())
+	} else {
+		c.add(14, present(parquet.DoubleValue(*r.Conversion)))
 	}
 }
 
-// optional is a column with NULLs. The library has a writer of its own for Go
-// structs with optional fields, but in 0.32.0 that one takes a wrong turn where
-// n NULLs, then n values, then NULLs only follow in one step: it writes the last
-// as values.
-func optional[T any](value func(*T) parquet.Value) column[T] {
-	return func(dst []parquet.Value, rows []T) []parquet.Value {
-		for i := range rows {
-			v := value(&rows[i])
-			if !v.IsNull() {
-				v = v.Level(0, 1, 0)
-			}
-			dst = append(dst, v)
-		}
-		return dst
+func (c *columns) add(i int, v parquet.Value) { c.values[i] = append(c.values[i], v) }
+
+// present marks the value of an optional column as not NULL.
+func present(v parquet.Value) parquet.Value { return v.Level(0, 1, 0) }
+
+func (c *columns) integer(i int, n int64)   { c.add(i, parquet.Int64Value(n)) }
+func (c *columns) integer32(i int, n int32) { c.add(i, parquet.Int32Value(n)) }
+
+func (c *columns) optionalInteger(i int, n int64) {
+	if n == 0 {
+		c.add(i, parquet.NullValue())
+	} else {
+		c.add(i, present(parquet.Int64Value(n)))
 	}
 }
 
-func text[T any](get func(*T) string) column[T] {
-	return required(func(r *T) parquet.Value { return textValue(get(r)) })
-}
-
-func optionalText[T any](get func(*T) string) column[T] {
-	return optional(func(r *T) parquet.Value {
-		if s := get(r); s != "" {
-			return textValue(s)
-		}
-		return parquet.NullValue()
-	})
-}
-
-func integer[T any](get func(*T) int64) column[T] {
-	return required(func(r *T) parquet.Value { return parquet.Int64Value(get(r)) })
-}
-
-func integer32[T any](get func(*T) int32) column[T] {
-	return required(func(r *T) parquet.Value { return parquet.Int32Value(get(r)) })
-}
-
-func optionalInteger[T any](get func(*T) int64) column[T] {
-	return optional(func(r *T) parquet.Value {
-		if n := get(r); n != 0 {
-			return parquet.Int64Value(n)
-		}
-		return parquet.NullValue()
-	})
-}
-
-func optionalBytes[T any](get func(*T) []byte) column[T] {
-	return optional(func(r *T) parquet.Value { return bytesValue(get(r)) })
-}
-
-// headers is a column of the elements of the list of headers, in the levels of
-// Parquet's LIST. Definition: 0 no element, 1 an element, 2 with a value where
-// that is optional; defined is the one of a value. Repetition: 0 a row's first
-// element, 1 the others.
-func headers(defined int, value func(*Header) parquet.Value) column[BronzeRow] {
-	return func(dst []parquet.Value, rows []BronzeRow) []parquet.Value {
-		for i := range rows {
-			if len(rows[i].Headers) == 0 {
-				dst = append(dst, parquet.NullValue())
-			}
-			for j := range rows[i].Headers {
-				v, definition := value(&rows[i].Headers[j]), defined
-				if v.IsNull() {
-					definition = 1
-				}
-				dst = append(dst, v.Level(min(j, 1), definition, 0))
-			}
-		}
-		return dst
-	}
-}
-
-// textValue is a view of a string: the library copies it into the column.
-func textValue(s string) parquet.Value {
+// view is a value that points to a string: writing copies it.
+func view(s string) parquet.Value {
 	return parquet.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
-func bytesValue(b []byte) parquet.Value {
-	if b == nil {
-		return parquet.NullValue()
-	}
-	return parquet.ByteArrayValue(b)
+func (c *columns) text(i int, s string) {
+	c.bytes += len(s)
+	c.add(i, view(s))
 }
 
-// within makes columns of T of the columns of a part of T.
-func within[T, P any](columns []column[P], part func(*T) *P) []column[T] {
-	var out []column[T]
-	for _, c := range columns {
-		out = append(out, func(dst []parquet.Value, rows []T) []parquet.Value {
-			for i := range rows {
-				dst = c(dst, unsafe.Slice(part(&rows[i]), 1))
-			}
-			return dst
-		})
+func (c *columns) optionalText(i int, s string) {
+	if s == "" {
+		c.add(i, parquet.NullValue())
+	} else {
+		c.bytes += len(s)
+		c.add(i, present(view(s)))
 	}
-	return out
+}
+
+func (c *columns) optionalBytes(i int, b []byte) {
+	if b == nil {
+		c.add(i, parquet.NullValue())
+	} else {
+		c.bytes += len(b)
+		c.add(i, present(parquet.ByteArrayValue(b)))
+	}
+}
+
+// headers adds a list in the levels of Parquet's LIST. Repetition: 0 the first
+// element of a row, 1 the others. Definition: 0 no element, 1 an element, 2 an
+// element with a value where that is optional.
+func (c *columns) headers(keys, values int, list []Header) {
+	if len(list) == 0 {
+		c.add(keys, parquet.NullValue())
+		c.add(values, parquet.NullValue())
+	}
+	for i, h := range list {
+		c.bytes += len(h.Key) + len(h.Value)
+		c.add(keys, view(h.Key).Level(min(i, 1), 1, 0))
+		if h.Value == nil {
+			c.add(values, parquet.NullValue().Level(min(i, 1), 1, 0))
+		} else {
+			c.add(values, parquet.ByteArrayValue(h.Value).Level(min(i, 1), 2, 0))
+		}
+	}
+}
+
+// reset forgets the values, and what they point to.
+func (c *columns) reset() {
+	c.bytes = 0
+	for i, values := range c.values {
+		clear(values)
+		c.values[i] = values[:0]
+	}
 }

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // ReadAll reads a whole Parquet file of the lake. Optional columns that the
@@ -33,11 +35,17 @@ func readRows[T any](o Object) (rows []T, err error) {
 			rows, err = nil, fmt.Errorf("damaged: %v", r)
 		}
 	}()
+	if err := checkTail(o); err != nil {
+		return nil, err
+	}
 	f, err := parquet.OpenFile(o, o.Size(), parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return nil, err
 	}
 	if err := checkSchema(f.Schema(), parquet.SchemaOf(new(T))); err != nil {
+		return nil, err
+	}
+	if err := checkCodecs(f); err != nil {
 		return nil, err
 	}
 	r := parquet.NewGenericReader[T](f)
@@ -55,8 +63,30 @@ func readRows[T any](o Object) (rows []T, err error) {
 			return rows, nil
 		case err != nil:
 			return nil, err
+		case n == 0:
+			return nil, fmt.Errorf("expected %d rows, found %d", f.NumRows(), len(rows))
 		}
 	}
+}
+
+// checkTail wants the end of a Parquet file: the length of the footer, which
+// the library believes, and the format's name.
+func checkTail(o Object) error {
+	const name, least = "PAR1", 12
+	if o.Size() < least {
+		return fmt.Errorf("expected at least %d bytes, found %d", least, o.Size())
+	}
+	var tail [8]byte
+	if _, err := o.ReadAt(tail[:], o.Size()-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if got := string(tail[4:]); got != name {
+		return fmt.Errorf("expected %q at the end, found %q", name, got)
+	}
+	if n := int64(binary.LittleEndian.Uint32(tail[:])); n > o.Size()-least {
+		return fmt.Errorf("expected a footer within the file's %d bytes, found one of %d", o.Size(), n)
+	}
+	return nil
 }
 
 // checkSchema wants every required column of want in have, and no column of
@@ -70,6 +100,19 @@ func checkSchema(have, want *parquet.Schema) error {
 			return fmt.Errorf("the file has no column %s", strings.Join(path, "."))
 		case ok && found.Node.Type().Kind() != wanted.Node.Type().Kind():
 			return fmt.Errorf("column %s: expected %v, found %v", strings.Join(path, "."), wanted.Node.Type(), found.Node.Type())
+		}
+	}
+	return nil
+}
+
+// checkCodecs wants the compression that the encoders use. A flipped bit can
+// name another, and the library's LZ4 takes all memory for data that is none.
+func checkCodecs(f *parquet.File) error {
+	for _, group := range f.Metadata().RowGroups {
+		for _, chunk := range group.Columns {
+			if codec := chunk.MetaData.Codec; codec != format.Zstd {
+				return fmt.Errorf("column %s: expected ZSTD compression, found %v", strings.Join(chunk.MetaData.PathInSchema, "."), codec)
+			}
 		}
 	}
 	return nil

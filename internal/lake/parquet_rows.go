@@ -19,12 +19,12 @@ type SilverRow struct {
 	ProductName string     `parquet:"product_name,optional"`
 	UserID      string     `parquet:"user_id,optional"`
 	SessionID   string     `parquet:"session_id,optional"`
-	Country     string     `parquet:"country,optional"`
+	Country     string     `parquet:"country,optional,dict"`
 	OrderID     string     `parquet:"order_id,optional"`
 	Line        int64      `parquet:"line,optional"`
 	Quantity    int64      `parquet:"quantity,optional"`
 	UnitPrice   shop.Money `parquet:"unit_price,optional,decimal(6:18)"`
-	Currency    string     `parquet:"currency,optional"`
+	Currency    string     `parquet:"currency,optional,dict"`
 
 	SchemaVersion  int32 `parquet:"schema_version"`
 	KafkaPartition int32 `parquet:"kafka_partition"`
@@ -81,7 +81,7 @@ type MetricRow struct {
 	ProductID   string `parquet:"product_id,optional"`
 	Category    string `parquet:"category,optional"`
 	// Currency is NULL where nothing was ordered or cancelled.
-	Currency string `parquet:"currency,optional"`
+	Currency string `parquet:"currency,optional,dict"`
 
 	OrderLines       int64      `parquet:"order_lines"`
 	Units            int64      `parquet:"units"`

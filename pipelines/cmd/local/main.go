@@ -84,7 +84,7 @@ func start(args []string) int {
 		}
 		return 0
 	}
-	logger, err := config.NewLogger(cfg.Log, os.Stderr)
+	logger, err := config.NewLogger(cfg.Log, os.Stderr, pipelines.BeamPackages)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "local:", err)
 		return 2
@@ -129,7 +129,7 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 		cfg.Kafka.Brokers = b.Addrs()
 	}
 	o := pipelines.StreamingFrom(cfg)
-	if err := o.Validate(); err != nil {
+	if err := o.For(pipelines.Prism); err != nil {
 		return err
 	}
 	events, err := open(ctx, cfg, set)

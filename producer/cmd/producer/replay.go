@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/producer"
 )
 
@@ -71,7 +72,7 @@ func replay(ctx context.Context, cfg config.Config, path string, f replayFlags, 
 		}
 	}
 	cluster := clusterOf(cfg.Kafka)
-	partitions, err := producer.EnsureTopic(ctx, cluster, cfg.Kafka.Topic, cfg.Kafka.Partitions)
+	partitions, err := kafkaio.EnsureTopic(ctx, cluster, cfg.Kafka.Topic, cfg.Kafka.Partitions)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/producer"
 )
 
@@ -79,7 +80,7 @@ func simulate(ctx context.Context, cfg config.Config, f simulateFlags, stderr io
 		return err
 	}
 	cluster := clusterOf(cfg.Kafka)
-	if o.Partitions, err = producer.EnsureTopic(ctx, cluster, cfg.Kafka.Topic, cfg.Kafka.Partitions); err != nil {
+	if o.Partitions, err = kafkaio.EnsureTopic(ctx, cluster, cfg.Kafka.Topic, cfg.Kafka.Partitions); err != nil {
 		return err
 	}
 	src, err := producer.NewSimulator(o)

@@ -1,0 +1,150 @@
+// Streaming runs the streaming job: a shop's Kafka events to the lake and
+// revenue metrics, on Prism in this process, on Flink, or on Dataflow.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/telemetry"
+	"example.com/shopstream/pipelines"
+)
+
+const intro = `streaming reads a shop's events from Kafka into a Parquet lake with an exact ledger,
+and keeps revenue metrics per product, category and shop.
+
+  streaming --brokers=host:9092 --lake=/data/lake
+  streaming --brokers=host:9092 --lake=gs://bucket/lake --bounded
+  streaming --runner=dataflow --project=P --region=R --staging_location=gs://B/staging \
+            --brokers=host:9092 --lake=gs://B/lake --metrics-listen=
+  streaming config show
+
+On Prism (the default) it goes on where the lake's ledger ends; stop it with Ctrl-C at any
+time. Without --bounded it runs until it is stopped.
+Runners: prism, direct (only with --bounded), universal, dataflow. Beam's own options
+(--endpoint, --project, --dry_run, …) are taken as they are; --help-beam lists all flags.
+Exit codes: 0 done, 1 an error, 2 a wrong setting, 130 interrupted.
+`
+
+// stale is how long a job with lag may commit nothing and still be ready.
+const stale = 5 * time.Minute
+
+func main() { os.Exit(start(os.Args[1:])) }
+
+func start(args []string) int {
+	bounded := flag.Bool("bounded", false, "read to the offsets that the topic has now, close all windows, and end")
+	helpBeam := flag.Bool("help-beam", false, "list all flags, also those of Beam's runners")
+	loader := config.Bind(flag.CommandLine,
+		"kafka", "stream", "lake", "metrics", "log")
+	flag.Usage = func() {
+		if err := loader.Usage(os.Stderr, flag.CommandLine, intro, "bounded", "runner"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	show := len(args) >= 2 && args[0] == "config" && args[1] == "show"
+	if show {
+		args = args[2:]
+	}
+	if err := flag.CommandLine.Parse(args); err != nil {
+		return 2
+	}
+	beam.Init() // on a worker, it does not return
+	if *helpBeam {
+		flag.PrintDefaults()
+		return 0
+	}
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "streaming: unexpected argument %q: see --help\n", flag.Arg(0))
+		return 2
+	}
+	var required []string
+	if !show {
+		required = []string{"lake.uri"}
+	}
+	cfg, err := loader.Load(required...)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	if show {
+		if err := loader.Show(os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "streaming:", err)
+			return 1
+		}
+		return 0
+	}
+	var quiet []string
+	if pipelines.InProcess(pipelines.Runner()) {
+		quiet = []string{pipelines.BeamPackages}
+	}
+	logger, err := config.NewLogger(cfg.Log, os.Stderr, quiet...)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "streaming:", err)
+		return 2
+	}
+	slog.SetDefault(logger)
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch err := run(ctx, cfg, *bounded); {
+	case errors.Is(err, context.Canceled):
+		slog.Info("stopped; the next run goes on where the ledger ends")
+		return 130
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "streaming:", err)
+		return 1
+	}
+	return 0
+}
+
+func run(ctx context.Context, cfg config.Config, bounded bool) error {
+	runner := pipelines.Runner()
+	o := pipelines.StreamingFrom(cfg)
+	o.Source.Bounded = bounded
+	if err := o.For(runner); err != nil {
+		return err
+	}
+	if pipelines.InProcess(runner) {
+		if err := o.Resume(ctx); err != nil {
+			return err
+		}
+		if err := monitor(ctx, cfg.Metrics.Listen, o.Source.ID); err != nil {
+			return err
+		}
+	}
+	totals, closed, err := o.Run(ctx, runner)
+	if err != nil {
+		return err
+	}
+	if closed {
+		slog.Info("done: the ledger's identity holds", "lake", o.Lake, "read", totals.Read, "silver", totals.Silver,
+			"duplicates", totals.Duplicates, "late", totals.Late, "dead_letters", totals.DeadCount())
+	}
+	return nil
+}
+
+// monitor serves the metrics of a job in this process.
+func monitor(ctx context.Context, listen, source string) error {
+	if listen == "" {
+		return nil
+	}
+	m := pipelines.Monitor{Source: source, Started: time.Now(), Stale: stale}
+	if err := telemetry.Registry.Register(m); err != nil {
+		return err
+	}
+	addr, err := telemetry.Serve(ctx, listen, m.Ready)
+	if err == nil {
+		slog.Info("metrics", "address", "http://"+addr+"/metrics")
+	}
+	return err
+}
