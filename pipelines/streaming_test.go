@@ -59,27 +59,24 @@ func startBroker(t testing.TB, partitions int) kafkaio.Cluster {
 	return cluster
 }
 
-// run runs a streaming job over what is in the topic and returns its ledger.
-func run(t testing.TB, o StreamingOptions) *lake.Ledger {
+// run runs a bounded streaming job as the programs do, over what is in the
+// topic, and returns its totals.
+func run(t testing.TB, o StreamingOptions) lake.Totals {
 	t.Helper()
-	ctx := t.Context()
-	st, err := lake.Shared(ctx, o.Lake)
+	if err := o.For(Prism); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	totals, closed, err := o.Run(t.Context(), Prism)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := lake.Init(ctx, st, o.Settings()); err != nil {
-		t.Fatal(err)
+	if !closed {
+		t.Fatal("the lake was not closed")
 	}
-	p, s := beam.NewPipelineWithRoot()
-	Streaming(s, o)
-	if err := Run(ctx, Prism, p); err != nil {
-		t.Fatal(err)
-	}
-	l, err := lake.ReadLedger(ctx, st)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
+	return totals
 }
 
 func options(cluster kafkaio.Cluster, dir string) StreamingOptions {
@@ -88,7 +85,7 @@ func options(cluster kafkaio.Cluster, dir string) StreamingOptions {
 			Cluster: cluster, Topic: topic, Bounded: true,
 			BaseWindow: time.Minute, OutOfOrderness: 30 * time.Second, Skew: 5 * time.Minute, MaxBytes: 1 << 20,
 		},
-		Lake: dir, Shards: 1, Start: lake.Start{Done: kafkaio.NoTime, MetricsDone: kafkaio.NoTime},
+		Lake: dir, Shards: 1, Start: freshStart,
 	}
 }
 
@@ -107,9 +104,8 @@ func TestOnlineRetail(t *testing.T) {
 	start = time.Now()
 	o := options(cluster, t.TempDir())
 	o.Source.BaseWindow = 24 * time.Hour
-	l := run(t, o)
+	total := run(t, o)
 	t.Logf("ingested in %s", time.Since(start))
-	total := lake.Total(l.Rows)
 	t.Logf("%+v", total)
 	if err := total.Check(); err != nil {
 		t.Error(err)

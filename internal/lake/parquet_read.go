@@ -13,9 +13,8 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// ReadAll reads a whole Parquet file of the lake. Optional columns that the
-// file does not have are NULL; columns that T does not have are ignored. The
-// error of a damaged file names it.
+// ReadAll reads a whole Parquet file that one of the Encode functions made of
+// rows of type T. The error of a damaged file, or one of other rows, names it.
 func ReadAll[T any](ctx context.Context, st Store, name string) ([]T, error) {
 	o, err := st.Open(ctx, name)
 	if err != nil {
@@ -23,7 +22,7 @@ func ReadAll[T any](ctx context.Context, st Store, name string) ([]T, error) {
 	}
 	rows, err := readRows[T](o)
 	if err := errors.Join(err, o.Close()); err != nil {
-		return nil, fmt.Errorf("lake %s: %s: expected a whole Parquet file of %T: %w: delete it, then have it written again or restore it from a copy", st.URI(), name, *new(T), err)
+		return nil, fmt.Errorf("lake %s: %s: expected a whole Parquet file of %T: %w: restore it from a copy, or delete it and have it written again", st.URI(), name, *new(T), err)
 	}
 	return rows, nil
 }
@@ -45,7 +44,7 @@ func readRows[T any](o Object) (rows []T, err error) {
 	if err := checkSchema(f.Schema(), parquet.SchemaOf(new(T))); err != nil {
 		return nil, err
 	}
-	if err := checkCodecs(f); err != nil {
+	if err := checkChunks(f); err != nil {
 		return nil, err
 	}
 	r := parquet.NewGenericReader[T](f)
@@ -89,29 +88,35 @@ func checkTail(o Object) error {
 	return nil
 }
 
-// checkSchema wants every required column of want in have, and no column of
-// another physical type.
+// checkSchema wants the columns of a row's type, in that order. The library
+// would convert, but believes a damaged schema, too.
 func checkSchema(have, want *parquet.Schema) error {
-	for _, path := range want.Columns() {
-		wanted, _ := want.Lookup(path...)
-		found, ok := have.Lookup(path...)
-		switch {
-		case !ok && !wanted.Node.Optional():
-			return fmt.Errorf("the file has no column %s", strings.Join(path, "."))
-		case ok && found.Node.Type().Kind() != wanted.Node.Type().Kind():
-			return fmt.Errorf("column %s: expected %v, found %v", strings.Join(path, "."), wanted.Node.Type(), found.Node.Type())
+	if parquet.EqualNodes(have, want) {
+		return nil
+	}
+	found, wanted := have.Fields(), want.Fields()
+	for i := range min(len(found), len(wanted)) {
+		if found[i].Name() != wanted[i].Name() || !parquet.EqualNodes(found[i], wanted[i]) {
+			return fmt.Errorf("column %d: expected %s %v, found %s %v", i+1, wanted[i].Name(), wanted[i], found[i].Name(), found[i])
 		}
 	}
-	return nil
+	return fmt.Errorf("expected %d columns, found %d", len(wanted), len(found))
 }
 
-// checkCodecs wants the compression that the encoders use. A flipped bit can
-// name another, and the library's LZ4 takes all memory for data that is none.
-func checkCodecs(f *parquet.File) error {
-	for _, group := range f.Metadata().RowGroups {
-		for _, chunk := range group.Columns {
-			if codec := chunk.MetaData.Codec; codec != format.Zstd {
-				return fmt.Errorf("column %s: expected ZSTD compression, found %v", strings.Join(chunk.MetaData.PathInSchema, "."), codec)
+// checkChunks wants column chunks of the schema's types and the encoders'
+// compression. A flipped bit can name others: the library believes the type, and
+// its LZ4 takes all memory for data that is none.
+func checkChunks(f *parquet.File) error {
+	columns := f.Schema().Columns()
+	for i, group := range f.Metadata().RowGroups {
+		if len(group.Columns) != len(columns) {
+			return fmt.Errorf("row group %d: expected %d columns, found %d", i, len(columns), len(group.Columns))
+		}
+		for j, path := range columns {
+			chunk := group.Columns[j].MetaData
+			leaf, _ := f.Schema().Lookup(path...)
+			if want := leaf.Node.Type().Kind(); parquet.Kind(chunk.Type) != want || chunk.Codec != format.Zstd {
+				return fmt.Errorf("column %s: expected %v in ZSTD, found %v in %v", strings.Join(path, "."), want, parquet.Kind(chunk.Type), chunk.Codec)
 			}
 		}
 	}
