@@ -237,6 +237,9 @@ func ReadLedger(ctx context.Context, st Store) (*Ledger, error) {
 		}
 		return nil, err
 	}
+	if l.Settings.Format < 1 {
+		return nil, damaged(st, settingsName, fmt.Errorf("expected a format of 1 to %d, found %d", formatVersion, l.Settings.Format))
+	}
 	if l.Settings.Format > formatVersion {
 		return nil, fmt.Errorf("the lake %s has format %d, this program reads up to %d: use a newer one", st.URI(), l.Settings.Format, formatVersion)
 	}
@@ -249,22 +252,35 @@ func ReadLedger(ctx context.Context, st Store) (*Ledger, error) {
 	if l.metricsSeals, err = readSeals(ctx, st, metricsSealDir); err != nil {
 		return nil, err
 	}
-	var closed Closed
-	switch err := getJSON(ctx, st, closedName, &closed); {
-	case err == nil:
-		l.Closed = &closed
-	case !errors.Is(err, fs.ErrNotExist):
+	if l.Closed, err = readClosed(ctx, st); err != nil {
 		return nil, err
 	}
-	if l.Rows, err = readAll[Row](ctx, st, rowsDir); err != nil {
+	if l.Rows, err = readAll(ctx, st, rowsDir, func(r Row) int64 { return r.Window }); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(l.Rows, func(a, b Row) int { return cmp.Compare(a.Window, b.Window) })
-	if l.Metrics, err = readAll[MetricsRow](ctx, st, metricsRowsDir); err != nil {
+	if l.Metrics, err = readAll(ctx, st, metricsRowsDir, func(r MetricsRow) int64 { return r.Window }); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(l.Metrics, func(a, b MetricsRow) int { return cmp.Compare(a.Window, b.Window) })
+	if l.Closed != nil {
+		// A run that goes on with the lake meanwhile withdraws the end before it
+		// removes any row.
+		if l.Closed, err = readClosed(ctx, st); err != nil {
+			return nil, err
+		}
+	}
 	return l, nil
+}
+
+// readClosed returns nil where the source has not declared its end.
+func readClosed(ctx context.Context, st Store) (*Closed, error) {
+	var c Closed
+	switch err := getJSON(ctx, st, closedName, &c); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &c, nil
 }
 
 // Sealed is the newest window that has a mark and a seal: it and all before it
@@ -352,23 +368,36 @@ func getJSON(ctx context.Context, st Store, name string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s in %s is damaged: %w. It was written whole, so the storage has changed it since: restore it from a copy", name, st.URI(), err)
+		return damaged(st, name, err)
 	}
 	return nil
 }
 
-func readAll[T any](ctx context.Context, st Store, dir string) ([]T, error) {
+func damaged(st Store, name string, err error) error {
+	return fmt.Errorf("%s in %s is damaged: %w. It was written whole, so the storage has changed it since: restore it from a copy", name, st.URI(), err)
+}
+
+// readAll reads the rows in a folder by window. One that is gone by the time
+// it is read was provisional: a run that goes on with the lake removes those.
+func readAll[T any](ctx context.Context, st Store, dir string, window func(T) int64) ([]T, error) {
 	var out []T
 	for info, err := range st.List(ctx, dir+"/") {
 		if err != nil {
 			return nil, err
 		}
 		var v T
-		if err := getJSON(ctx, st, info.Name, &v); err != nil {
+		switch err := getJSON(ctx, st, info.Name, &v); {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
 			return nil, err
+		}
+		if name := windowName(dir, window(v), ".json"); name != info.Name {
+			return nil, damaged(st, info.Name, fmt.Errorf("expected the row of its window, found that of %s", name))
 		}
 		out = append(out, v)
 	}
+	slices.SortFunc(out, func(a, b T) int { return cmp.Compare(window(a), window(b)) })
 	return out, nil
 }
 

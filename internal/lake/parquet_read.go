@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -21,7 +22,7 @@ func ReadAll[T any](ctx context.Context, st Store, name string) ([]T, error) {
 		return nil, err
 	}
 	rows, err := readRows[T](o)
-	if err := errors.Join(err, o.Close()); err != nil {
+	if err := cmp.Or(err, o.Close()); err != nil {
 		return nil, fmt.Errorf("lake %s: %s: expected a whole Parquet file of %T: %w: restore it from a copy, or delete it and have it written again", st.URI(), name, *new(T), err)
 	}
 	return rows, nil
@@ -97,10 +98,21 @@ func checkSchema(have, want *parquet.Schema) error {
 	found, wanted := have.Fields(), want.Fields()
 	for i := range min(len(found), len(wanted)) {
 		if found[i].Name() != wanted[i].Name() || !parquet.EqualNodes(found[i], wanted[i]) {
-			return fmt.Errorf("column %d: expected %s %v, found %s %v", i+1, wanted[i].Name(), wanted[i], found[i].Name(), found[i])
+			return fmt.Errorf("column %d: expected %s, found %s", i+1, describe(wanted[i]), describe(found[i]))
 		}
 	}
 	return fmt.Errorf("expected %d columns, found %d", len(wanted), len(found))
+}
+
+func describe(f parquet.Field) string {
+	switch {
+	case f.Optional():
+		return fmt.Sprintf("optional %s %v", f.Name(), f.Type())
+	case f.Repeated():
+		return fmt.Sprintf("repeated %s %v", f.Name(), f.Type())
+	default:
+		return fmt.Sprintf("%s %v", f.Name(), f.Type())
+	}
 }
 
 // checkChunks wants column chunks of the schema's types and the encoders'

@@ -297,7 +297,7 @@ func TestReadAllErrors(t *testing.T) {
 		"empty":        {nil, "expected at least 12 bytes, found 0"},
 		"no parquet":   {[]byte("event_id,event_type\n1,order_created\n"), `expected "PAR1" at the end`},
 		"cut":          {silver[:len(silver)-7], `expected "PAR1" at the end`},
-		"another kind": {bronze, "column 1: expected event_id required binary (STRING), found topic"},
+		"another kind": {bronze, "column 1: expected event_id STRING, found topic STRING"},
 	} {
 		file := "silver/" + strings.ReplaceAll(name, " ", "-")
 		if err := st.Put(t.Context(), file, test.file); err != nil {

@@ -1,3 +1,10 @@
+// Package lake keeps what the pipelines write: objects in a folder or a bucket
+// (Store), the names of data files (Key), their Parquet rows, and the ledger
+// that says which of them count.
+//
+// Putting an object is atomic, and its name follows from what is in it, so that
+// writing it again changes nothing. On a local disk an object survives a power
+// loss from the next Sync on.
 package lake
 
 import (

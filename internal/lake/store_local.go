@@ -87,7 +87,7 @@ func (s *localStore) PutNew(ctx context.Context, name string, data []byte) error
 // put writes data to a temporary file and hands it to publish, which gives it
 // its name.
 func (s *localStore) put(ctx context.Context, name string, data []byte, publish func(temp, path string) error) (err error) {
-	if err := errors.Join(ctx.Err(), checkName(name)); err != nil {
+	if err := cmp.Or(ctx.Err(), checkName(name)); err != nil {
 		return fmt.Errorf("lake %s: put: %w", s.root, err)
 	}
 	path := s.path(name)
@@ -150,7 +150,7 @@ type localObject struct {
 func (o localObject) Size() int64 { return o.size }
 
 func (s *localStore) Open(ctx context.Context, name string) (Object, error) {
-	if err := errors.Join(ctx.Err(), checkName(name)); err != nil {
+	if err := cmp.Or(ctx.Err(), checkName(name)); err != nil {
 		return nil, fmt.Errorf("lake %s: open: %w", s.root, err)
 	}
 	f, err := os.Open(s.path(name))
@@ -190,7 +190,7 @@ func (s *localStore) readError(name string, err error) error {
 }
 
 func (s *localStore) Delete(ctx context.Context, name string) error {
-	if err := errors.Join(ctx.Err(), checkName(name)); err != nil {
+	if err := cmp.Or(ctx.Err(), checkName(name)); err != nil {
 		return fmt.Errorf("lake %s: delete: %w", s.root, err)
 	}
 	path := s.path(name)

@@ -241,7 +241,10 @@ func testList(t *testing.T, st Store) {
 			t.Errorf("modified %v, want about now in UTC", info.Modified)
 		}
 	}
-	for range st.List(t.Context(), "") {
+	for _, err := range st.List(t.Context(), "") {
+		if err != nil {
+			t.Error(err)
+		}
 		break // ends early without a fault
 	}
 }
@@ -339,8 +342,19 @@ func testReadAt(t *testing.T, st Store) {
 		off int64
 		n   int
 	}{
-		{0, 4}, {int64(len(data)) - 8, 8}, {blockSize - 2, 5}, {1, blockSize + 3}, {5, 2 * blockSize}, {blockSize, blockSize},
-		{int64(len(data)) - 3, 8}, {int64(len(data)), 1}, {int64(len(data)) + 100, 1}, {0, len(data)}, {7, len(data)}, {0, 0}, {12, 0},
+		{0, 4},
+		{int64(len(data)) - 8, 8},
+		{blockSize - 2, 5},
+		{1, blockSize + 3},
+		{5, 2 * blockSize},
+		{blockSize, blockSize},
+		{int64(len(data)) - 3, 8},
+		{int64(len(data)), 1},
+		{int64(len(data)) + 100, 1},
+		{0, len(data)},
+		{7, len(data)},
+		{0, 0},
+		{12, 0},
 	} {
 		wantBytes, gotBytes := make([]byte, r.n), make([]byte, r.n)
 		wantN, wantErr := want.ReadAt(wantBytes, r.off)

@@ -5,6 +5,7 @@ package telemetry
 
 import (
 	"maps"
+	"math"
 	"sync"
 	"time"
 
@@ -59,6 +60,7 @@ type Progress struct {
 	Dead                           map[string]int64
 	Provisional, Final             map[string]int64
 	Committed                      int64 // end of the newest window in the ledger, ms; 0: none
+	Sealed                         int64 // end of the newest final window, ms; 0: none
 	LastCommit                     time.Time
 }
 
@@ -87,7 +89,9 @@ func ObserveRead(records int, revenue map[string]int64) {
 	progress.Lock()
 	defer progress.Unlock()
 	progress.Read += int64(records)
-	addAll(progress.Provisional, revenue)
+	for currency, micros := range revenue {
+		AddRevenue(progress.Provisional, currency, micros)
+	}
 }
 
 // Commit is what one ledger row adds.
@@ -113,16 +117,33 @@ func ObserveCommit(c Commit) {
 	progress.Silver += c.Silver
 	progress.Duplicates += c.Duplicates
 	progress.Late += c.Late
-	addAll(progress.Dead, c.Dead)
-	addAll(progress.Final, c.Revenue)
+	for reason, n := range c.Dead {
+		progress.Dead[reason] += n
+	}
+	for currency, micros := range c.Revenue {
+		AddRevenue(progress.Final, currency, micros)
+	}
 	progress.Committed = max(progress.Committed, c.End)
 	progress.LastCommit = now
 	Committed.Set(float64(progress.Committed) / 1000)
 	CommitTime.Set(float64(now.UnixMilli()) / 1000)
 }
 
-func addAll(to, from map[string]int64) {
-	for k, v := range from {
-		to[k] += v
+// ObserveSeal notes that the base windows up to end (ms) are final. Seals come
+// in any order.
+func ObserveSeal(end int64) {
+	progress.Lock()
+	defer progress.Unlock()
+	progress.Sealed = max(progress.Sealed, end)
+	Sealed.Set(float64(progress.Sealed) / 1000)
+}
+
+// AddRevenue adds micros to the sum of a currency. What an int64 cannot hold
+// stays at its largest value: these sums are for display.
+func AddRevenue(to map[string]int64, currency string, micros int64) {
+	sum := to[currency] + micros
+	if micros > 0 && sum < micros {
+		sum = math.MaxInt64
 	}
+	to[currency] = sum
 }

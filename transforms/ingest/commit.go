@@ -95,7 +95,7 @@ func fold(start, end int64, parts []ack) (lake.Row, metrics.Increments, map[stri
 			increments[bucket] = append(increments[bucket], packed...)
 		}
 		for currency, v := range a.Revenue {
-			revenue[currency] += v
+			telemetry.AddRevenue(revenue, currency, v)
 		}
 		if a.File == nil {
 			continue
@@ -136,7 +136,7 @@ func (fn *sealFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, _ 
 		return err
 	}
 	kafkaio.Sealed(fn.Source, iw.End.Milliseconds())
-	telemetry.Sealed.Set(float64(iw.End.Milliseconds()) / 1000)
+	telemetry.ObserveSeal(iw.End.Milliseconds())
 	emit(iw.Start.Milliseconds())
 	return nil
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"encoding/binary"
 	"errors"
+	"strings"
 	"unsafe"
 
 	"example.com/shopstream/internal/kafkaio"
@@ -171,17 +172,34 @@ func (u *unpacker) event(e *shop.Event) (at located) {
 	return at
 }
 
+// record reads a record into a row that other programs can read. What a file
+// could not hold is changed as little as possible: bytes of a header's key that
+// are no UTF-8 become U+FFFD, and a timestamp outside the years 1 to 9999
+// becomes the nearest one inside.
 func (u *unpacker) record(topic string, partition int32) lake.BronzeRow {
 	r := lake.BronzeRow{Topic: topic, KafkaPartition: partition}
 	r.KafkaOffset = int64(u.uvarint())
-	r.KafkaTimestamp = u.varint() * 1000
+	r.KafkaTimestamp = min(max(u.varint(), firstTimestamp), lastTimestamp) * 1000
 	r.Key = u.nullable()
 	r.Value = u.nullable()
-	if n := u.uvarint(); n > 0 && n <= uint64(len(u.in)) {
+	n := u.uvarint()
+	if n > uint64(len(u.in)) { // each takes more than a byte
+		u.fail()
+		return r
+	}
+	if n > 0 {
 		r.Headers = make([]lake.Header, n)
-		for i := range r.Headers {
-			r.Headers[i] = lake.Header{Key: u.text(), Value: u.nullable()}
-		}
+	}
+	for i := range r.Headers {
+		r.Headers[i] = lake.Header{Key: strings.ToValidUTF8(u.text(), "\uFFFD"), Value: u.nullable()}
 	}
 	return r
 }
+
+// The years that SQL engines and their clients read: 0001-01-01 up to
+// 9999-12-31T23:59:59.999Z, ms. Kafka's timestamps are any number that a
+// producer sends.
+const (
+	firstTimestamp = -62_135_596_800_000
+	lastTimestamp  = 253_402_300_799_999
+)

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,12 +54,13 @@ type Rules struct {
 	Source string
 }
 
-// A group's key starts with its lane.
+// A group's key is text, which every runner can pass on: the lane, then the
+// partition, or of events shard/category.
 const (
-	laneBronze = 'b' // + partition
-	laneDead   = 'd' // + partition
-	laneLate   = 'l' // + partition
-	laneEvents = 'e' // + shard + category
+	laneBronze = 'b'
+	laneDead   = 'd'
+	laneLate   = 'l'
+	laneEvents = 'e'
 	laneMark   = 'm'
 )
 
@@ -97,13 +99,36 @@ func (k batchKey) encode() string {
 	b := []byte{k.lane}
 	switch k.lane {
 	case laneEvents:
-		b = binary.AppendUvarint(b, uint64(k.shard))
+		b = strconv.AppendInt(b, int64(k.shard), 10)
+		b = append(b, '/')
 		b = append(b, k.category...)
 	case laneMark:
 	default:
-		b = binary.AppendUvarint(b, uint64(k.partition))
+		b = strconv.AppendInt(b, int64(k.partition), 10)
 	}
 	return string(b)
+}
+
+// decodeKey is the inverse of encode, without the window.
+func decodeKey(key string) (k batchKey, err error) {
+	if key == "" {
+		return k, errPacked
+	}
+	k.lane = key[0]
+	number, category, isEvents := strings.Cut(key[1:], "/")
+	if k.lane == laneMark && number == "" {
+		return k, nil
+	}
+	n, err := strconv.ParseInt(number, 10, 32)
+	if err != nil || isEvents != (k.lane == laneEvents) {
+		return k, errPacked
+	}
+	if isEvents {
+		k.shard, k.category = int32(n), category
+	} else {
+		k.partition = int32(n)
+	}
+	return k, nil
 }
 
 // batch is the open batch of one key.
@@ -127,6 +152,9 @@ func (fn *splitFn) StartBundle(_ func(beam.EventTime, string, []byte)) {
 }
 
 func (fn *splitFn) ProcessElement(in kafkaio.RecordBatch, emit func(beam.EventTime, string, []byte)) error {
+	if fn.Rules.Done != kafkaio.NoTime && in.Arrival < fn.Rules.Done {
+		return fn.rewinds(&in)
+	}
 	if in.Mark != nil {
 		data, err := json.Marshal(in.Mark)
 		if err != nil {
@@ -148,6 +176,19 @@ func (fn *splitFn) ProcessElement(in kafkaio.RecordBatch, emit func(beam.EventTi
 	return nil
 }
 
+// rewinds is the error of a batch that belongs to a final window, whose files
+// and row it would replace. A source that goes on where the ledger says never
+// sends one, unless the log has lost the records there.
+func (fn *splitFn) rewinds(in *kafkaio.RecordBatch) error {
+	offset := int64(-1)
+	if len(in.Records) > 0 {
+		offset = in.Records[0].Offset
+	}
+	utc := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
+	return fmt.Errorf("partition %d, offset %d arrived in the window of %s, but all before %s is final in the lake: "+
+		"expected the log from the offset where the lake ends; has its retention removed that? Read the topic into a new lake", in.Partition, offset, utc(in.Arrival), utc(fn.Rules.Done))
+}
+
 // deal packs a record into its lane.
 func (fn *splitFn) deal(in *kafkaio.RecordBatch, r *kafkaio.Record, emit func(beam.EventTime, string, []byte)) error {
 	e, invalid := fn.parser.Parse(r.Value, r.Timestamp)
@@ -166,14 +207,14 @@ func (fn *splitFn) deal(in *kafkaio.RecordBatch, r *kafkaio.Record, emit func(be
 		b.data = binary.AppendVarint(b.data, r.High)
 		b.data = appendEvent(b.data, &e, at)
 	default:
+		window := fn.windows.Start(e.Time)
+		if fn.Rules.Done != kafkaio.NoTime && window < fn.Rules.Done {
+			return nil // it is in a finished file
+		}
 		if e.Type == shop.OrderCreated {
 			if amount, ok := e.UnitPrice.Mul(e.Quantity); ok {
-				fn.revenue[e.Currency] += int64(amount)
+				fn.observeRevenue(e.Currency, amount)
 			}
-		}
-		window := fn.windows.Start(e.Time)
-		if fn.Rules.Done != kafkaio.NoTime && window+fn.Rules.BaseMs <= fn.Rules.Done {
-			return nil // it is in a finished file
 		}
 		b = fn.batch(batchKey{lane: laneEvents, window: window, category: e.Category, shard: fn.shard(&e)})
 		b.data = appendEvent(b.data, &e, at)
@@ -190,6 +231,14 @@ func (fn *splitFn) FinishBundle(emit func(beam.EventTime, string, []byte)) {
 	}
 	fn.batches = nil
 	telemetry.ObserveRead(fn.read, fn.revenue)
+}
+
+// observeRevenue adds to the revenue of a currency, which may be a view.
+func (fn *splitFn) observeRevenue(currency string, amount shop.Money) {
+	if _, ok := fn.revenue[currency]; !ok {
+		currency = strings.Clone(currency)
+	}
+	telemetry.AddRevenue(fn.revenue, currency, int64(amount))
 }
 
 // shard spreads a category's events by id, so that duplicates meet.

@@ -3,7 +3,6 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -42,7 +41,7 @@ const all int64 = 0
 //
 // A duplicate has the same id, time and content as an event of a lower
 // (partition, offset). Events that share id and time but not the content are
-// kept and counted as conflicts.
+// kept; those of one category are counted as conflicts.
 func Write(s beam.Scope, batches beam.PCollection, lakeURI, topic string, rules Rules) beam.PCollection {
 	s = s.Scope("ingest.Write")
 	base := window.NewFixedWindows(time.Duration(rules.BaseMs) * time.Millisecond)
@@ -104,30 +103,40 @@ func (fn *writeFn) ProcessElement(ctx context.Context, w beam.Window, key string
 
 // group turns the packed batches of one group into the content of its file.
 func (fn *writeFn) group(start int64, key string, packed [][]byte) (ack, []byte, error) {
-	if key == "" {
-		return ack{}, nil, errPacked
+	k, err := decodeKey(key)
+	if err != nil {
+		return ack{}, nil, err
 	}
-	lane := key[0]
-	if lane == laneMark {
-		a := ack{Mark: &kafkaio.Mark{}}
-		return a, nil, json.Unmarshal(packed[0], a.Mark)
-	}
-	n, width := binary.Uvarint([]byte(key[1:]))
-	if width <= 0 {
-		return ack{}, nil, errPacked
-	}
-	partition, shard, category := int32(n), int(n), key[1+width:]
-	switch lane {
+	switch k.lane {
 	case laneBronze:
-		return fn.bronze(start, partition, packed)
+		return fn.bronze(start, k.partition, packed)
 	case laneDead:
-		return fn.dead(start, partition, packed)
+		return fn.dead(start, k.partition, packed)
 	case laneLate:
-		return fn.late(start, partition, packed)
+		return fn.late(start, k.partition, packed)
 	case laneEvents:
-		return fn.silver(start, category, shard, packed)
+		return fn.silver(start, k.category, int(k.shard), packed)
+	case laneMark:
+		mark, err := joinMarks(packed)
+		return ack{Mark: mark}, nil, err
 	}
 	return ack{}, nil, errPacked
+}
+
+// joinMarks joins the marks of a window: one of each group of partitions that
+// is read on its own.
+func joinMarks(packed [][]byte) (*kafkaio.Mark, error) {
+	var mark kafkaio.Mark
+	for _, p := range packed {
+		var m kafkaio.Mark
+		if err := json.Unmarshal(p, &m); err != nil {
+			return nil, fmt.Errorf("mark: %w", err)
+		}
+		m.Partitions = append(m.Partitions, mark.Partitions...)
+		mark = m
+	}
+	slices.SortFunc(mark.Partitions, func(a, b kafkaio.Position) int { return cmp.Compare(a.Partition, b.Partition) })
+	return &mark, nil
 }
 
 func file(lane lake.Lane, name string, rows int, data []byte) *lake.File {
@@ -148,6 +157,9 @@ func (fn *writeFn) bronze(start int64, partition int32, packed [][]byte) (ack, [
 		if u.err != nil {
 			return ack{}, nil, u.err
 		}
+	}
+	if len(rows) == 0 {
+		return ack{}, nil, errPacked
 	}
 	sortIfNeeded(rows, func(a, b *lake.BronzeRow) int { return cmp.Compare(a.KafkaOffset, b.KafkaOffset) })
 	data, err := lake.EncodeBronze(nil, rows)
@@ -243,7 +255,7 @@ func (fn *writeFn) silver(start int64, category string, shard int, packed [][]by
 		a.Increments[b] = t.Append(nil)
 		for k, s := range t {
 			if s.Lines > 0 && s.Revenue != metrics.Overflow {
-				a.Revenue[k.Currency] += int64(s.Revenue)
+				telemetry.AddRevenue(a.Revenue, k.Currency, int64(s.Revenue))
 			}
 		}
 	}
@@ -255,11 +267,19 @@ func (fn *writeFn) silver(start int64, category string, shard int, packed [][]by
 // dedup keeps, of events in the order of the log, the first of each id, time
 // and content. Events that share id and time with a kept one but not the
 // content are conflicts: kept too.
+//
+// The time it takes does not depend on how many events share an id: a broken
+// producer may give all of them the same.
 func dedup(events []event) (kept []event, duplicates, conflicts int64) {
 	first := make(map[uuid.UUID]int32, len(events))
-	var more map[int32][]int32 // by first of an id: the other kept ones, rare
+	// The kept ones that were not the first of their id: rare, and made when needed.
+	type instant struct {
+		id   uuid.UUID
+		time int64
+	}
+	var others map[shop.Event]struct{}
+	var instants map[instant]struct{}
 	kept = events[:0]
-next:
 	for _, e := range events {
 		i, seen := first[e.ID]
 		if !seen {
@@ -267,21 +287,18 @@ next:
 			kept = append(kept, e)
 			continue
 		}
-		conflict := false
-		for _, j := range append([]int32{i}, more[i]...) {
-			if kept[j].Event == e.Event {
-				duplicates++
-				continue next
-			}
-			conflict = conflict || kept[j].Time == e.Time
+		if _, other := others[e.Event]; other || kept[i].Event == e.Event {
+			duplicates++
+			continue
 		}
-		if conflict {
+		at := instant{e.ID, e.Time}
+		if _, other := instants[at]; other || kept[i].Time == e.Time {
 			conflicts++
 		}
-		if more == nil {
-			more = map[int32][]int32{}
+		if others == nil {
+			others, instants = map[shop.Event]struct{}{}, map[instant]struct{}{}
 		}
-		more[i] = append(more[i], int32(len(kept)))
+		others[e.Event], instants[at] = struct{}{}, struct{}{}
 		kept = append(kept, e)
 	}
 	return kept, duplicates, conflicts

@@ -200,6 +200,9 @@ func DecodeIncrements(data []byte) (Increments, error) {
 		if w <= 0 || size > uint64(len(rest)-w) || size > math.MaxInt32 {
 			return nil, errPacked
 		}
+		if _, twice := in[b]; twice {
+			return nil, fmt.Errorf("%w: a bucket is there twice", errPacked)
+		}
 		in[b] = rest[w : w+int(size)]
 		rest = rest[w+int(size):]
 	}

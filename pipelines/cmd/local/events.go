@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -28,11 +29,10 @@ func startBroker(data string, cfg config.Config) (*broker.Broker, error) {
 
 // baseWindow is the base window that fits what is to be read: a day for the
 // years of a sparse file (files of a minute would be tens of thousands, each
-// with a few rows), a minute for our own events, 10 s for the live shop, so
-// that something is to be seen soon.
+// with a few rows), a minute for our own events and the simulated shop.
 func (s *settings) baseWindow() (time.Duration, error) {
 	if s.source == "" {
-		return 10 * time.Second, nil
+		return time.Minute, nil
 	}
 	format, err := producer.ParseFormat(s.format)
 	if err != nil {
@@ -80,14 +80,52 @@ func open(ctx context.Context, cfg config.Config, set settings) (*events, error)
 	if sim.Rate <= 0 {
 		return nil, errors.New("simulate.rate: the live shop needs a rate above 0, in events a second")
 	}
-	// Event time ends at now, so that a faster shop's events are not in the future.
-	start := time.Now().Add(-time.Duration((sim.Speedup - 1) * float64(set.duration))).Truncate(time.Millisecond)
+	last, err := producer.LastEventTime(ctx, e.cluster, e.topic)
+	if err != nil {
+		return nil, err
+	}
+	start, left := shopTime(time.Now(), last, sim.Speedup)
+	if left < time.Second {
+		return nil, fmt.Errorf("the shop's clock runs %g times as fast as the real one and has caught up with it: use --speedup=1, or another folder with --data", sim.Speedup)
+	}
+	if e.total == 0 || left < e.total {
+		e.total = left
+	}
+	if left == forever {
+		e.total = set.duration
+	}
 	e.deliver = producer.DeliverOptions{Speedup: sim.Speedup}
 	e.source, err = producer.NewSimulator(producer.SimulateOptions{
-		Seed: uint64(sim.Seed), Start: start, Partitions: partitions, Rate: sim.Rate, Speedup: sim.Speedup, Duration: set.duration, Flat: true,
+		Seed: uint64(sim.Seed), Start: start, Partitions: partitions, Rate: sim.Rate, Speedup: sim.Speedup, Duration: e.total, Flat: true,
 		Duplicates: sim.Duplicates, Invalid: sim.Invalid, Late: sim.Late, OutOfOrder: sim.OutOfOrder, MaxDelay: sim.MaxDelay,
+		Bound: cfg.Stream.OutOfOrderness,
 	})
 	return e, err
+}
+
+const (
+	forever = time.Duration(math.MaxInt64)
+	// headStart is how long before now the clock of a shop that runs faster than
+	// the real one begins.
+	headStart = 7 * 24 * time.Hour
+)
+
+// shopTime is the event time at which the simulated shop opens, and for how
+// long it can run until its clock meets the real one: a shop of an earlier run
+// goes on where it stopped, so that its events are not late.
+func shopTime(now, last time.Time, speedup float64) (start time.Time, left time.Duration) {
+	start = now
+	if speedup > 1 {
+		start = now.Add(-headStart)
+	}
+	if next := last.Add(time.Second); next.After(start) || (speedup > 1 && !last.IsZero()) {
+		start = next
+	}
+	start = start.Truncate(time.Millisecond)
+	if speedup <= 1 {
+		return start, forever
+	}
+	return start, time.Duration(float64(now.Sub(start)) / (speedup - 1)).Truncate(time.Second)
 }
 
 func (e *events) close() error { return e.source.Close() }

@@ -24,8 +24,8 @@ import (
 const intro = `local runs shopstream on this machine: a Kafka broker, a shop's events, and the
 streaming job that makes a Parquet lake and revenue metrics of them.
 
-  local                                    a simulated shop for two minutes
-  local --duration=0                       until Ctrl-C
+  local                                    two minutes of a simulated shop, 60 times as fast as the clock
+  local --duration=0 --speedup=1           a shop in real time, until Ctrl-C
   local --source=orders.csv.gz --data=DIR  replay a file to its end
   local --brokers=host:9092                use your own Kafka, not the embedded broker
   local config show                        every setting and where it comes from
@@ -106,10 +106,11 @@ func start(args []string) int {
 }
 
 // defaults are those of this program: a lake beside the broker's log, quiet
-// logs, and a base window that fits the source.
+// logs, a fast shop, and a base window that fits the source.
 func (s *settings) defaults(loader *config.Loader) error {
 	loader.Default("lake.uri", filepath.Join(s.data, "lake"), "flag --data")
 	loader.Default("log.level", "warn", "local")
+	loader.Default("simulate.speedup", "60", "local") // two hours of a shop in two minutes
 	window, err := s.baseWindow()
 	if err != nil {
 		return err

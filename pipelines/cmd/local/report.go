@@ -144,12 +144,6 @@ func at[K comparable](m map[K]*sum, k K) *sum {
 	return s
 }
 
-// named are the columns that tell a product's name.
-type named struct {
-	ProductID   string `parquet:"product_id"`
-	ProductName string `parquet:"product_name,optional"`
-}
-
 // name finds the names of the top products in silver, newest files first,
 // reading no more of them than it needs.
 func (s *sums) name(ctx context.Context, st lake.Store, ledger *lake.Ledger) error {
@@ -167,11 +161,12 @@ func (s *sums) name(ctx context.Context, st lake.Store, ledger *lake.Ledger) err
 			if k, err := lake.ParseName(f.Name); err != nil || k.Lane != lake.Silver || !categories[k.Category] {
 				continue
 			}
-			rows, err := lake.ReadAll[named](ctx, st, f.Name)
+			rows, err := lake.ReadAll[lake.SilverRow](ctx, st, f.Name)
 			if err != nil {
 				return err
 			}
-			for _, r := range rows {
+			for i := range rows {
+				r := &rows[i]
 				if missing[r.ProductID] && r.ProductName != "" {
 					s.names[r.ProductID] = r.ProductName
 					delete(missing, r.ProductID)
