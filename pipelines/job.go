@@ -3,7 +3,10 @@ package pipelines
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/google/uuid"
@@ -46,6 +49,9 @@ func InProcess(runner string) bool { return runner == Prism || runner == Direct 
 // For fits the options to a runner and validates them.
 func (o *StreamingOptions) For(runner string) error {
 	switch {
+	case !slices.Contains(runnerNames, runner):
+		// Beam has more names for the same runners ("PrismRunner"); what a job may do hangs on these.
+		return fmt.Errorf("--runner=%s: expected one of %s", runner, strings.Join(runnerNames, ", "))
 	case runner == Direct && !o.Source.Bounded:
 		return errors.New("the direct runner ends only when its input does: add --bounded, or use --runner=prism")
 	case runner == Direct:
@@ -78,6 +84,9 @@ func (o *StreamingOptions) Resume(ctx context.Context) error {
 		return err
 	}
 	o.Start = ledger.Resume()
+	if o.Start.Source != nil && (o.Source.Start.Latest || !o.Source.Start.Time.IsZero()) {
+		slog.Warn("kafka.start is not used: the lake goes on where its ledger ends", "lake", st.URI())
+	}
 	removed, err := lake.Continue(ctx, st, o.Start)
 	if err != nil {
 		return err

@@ -145,12 +145,16 @@ func metricKey(kind string, r lake.MetricRow) string {
 }
 
 func metricHash(r lake.MetricRow) uint64 {
-	conversion := "NULL"
-	if r.Conversion != nil {
-		conversion = fmt.Sprint(*r.Conversion)
+	values := []any{text(r.Conversion), text(r.Revenue), text(r.CancelledRevenue)}
+	r.Conversion, r.Revenue, r.CancelledRevenue = nil, nil, nil
+	return hash(append(values, r))
+}
+
+func text[T any](v *T) string {
+	if v == nil {
+		return "NULL"
 	}
-	r.Conversion = nil
-	return hash([]any{r, conversion})
+	return fmt.Sprint(*v)
 }
 
 // each calls f for every file, on two goroutines.

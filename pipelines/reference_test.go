@@ -252,5 +252,5 @@ func micros(r *big.Rat) int64 {
 }
 
 func setMoney(m *lake.MetricRow, revenue, cancelled int64) {
-	m.Revenue, m.CancelledRevenue = shop.Money(revenue), shop.Money(cancelled)
+	m.Revenue, m.CancelledRevenue = new(shop.Money(revenue)), new(shop.Money(cancelled))
 }

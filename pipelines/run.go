@@ -25,6 +25,9 @@ const (
 	Direct = "direct" // bounded jobs only
 )
 
+// runnerNames are the runners that a job can be given to.
+var runnerNames = []string{Prism, Direct, "universal", "dataflow"}
+
 // Runner returns the runner that --runner names.
 func Runner() string {
 	if *runners.Runner == "" {

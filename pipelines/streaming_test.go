@@ -1,7 +1,6 @@
 package pipelines
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,7 +11,6 @@ import (
 	"example.com/shopstream/internal/broker"
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
-	"example.com/shopstream/producer"
 )
 
 func TestMain(m *testing.M) {
@@ -86,31 +84,5 @@ func options(cluster kafkaio.Cluster, dir string) StreamingOptions {
 			BaseWindow: time.Minute, OutOfOrderness: 30 * time.Second, Skew: 5 * time.Minute, MaxBytes: 1 << 20,
 		},
 		Lake: dir, Shards: 1, Start: freshStart,
-	}
-}
-
-func TestOnlineRetail(t *testing.T) {
-	cluster := startBroker(t, 4)
-	src, err := producer.Open(shopData(t, "online_retail.csv.gz"), producer.ReplayOptions{Partitions: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	start := time.Now()
-	if _, err := producer.Deliver(context.Background(), cluster, topic, src, producer.DeliverOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("delivered in %s", time.Since(start))
-	start = time.Now()
-	o := options(cluster, t.TempDir())
-	o.Source.BaseWindow = 24 * time.Hour
-	total := run(t, o)
-	t.Logf("ingested in %s", time.Since(start))
-	t.Logf("%+v", total)
-	if err := total.Check(); err != nil {
-		t.Error(err)
-	}
-	if total.Read != 541_909 || total.Silver != 530_104+9_288 || total.DeadCount() != 2_517 {
-		t.Errorf("totals %+v", total)
 	}
 }

@@ -1,5 +1,61 @@
-// Package kafkaio connects Beam pipelines to Kafka: a native, splittable,
-// unbounded source and a sink, both over sarama.
+// Package kafkaio connects Beam pipelines to Kafka: Read, a native splittable
+// source, unbounded or bounded, and Write, a sink, both over Sarama.
+//
+// # What Read does
+//
+// One restriction holds all partitions of a topic (Options.Groups splits them
+// by partition number, for runners that take the minimum of the watermarks of
+// a source's restrictions; Prism does not). Each partition has a goroutine
+// that fetches committed records ahead; control records and records of aborted
+// transactions are passed over. Partitions are read in step with each other:
+// the one furthest behind in event time first, and none further than
+// Options.Align ahead of one that has more to read, or whose leader is away.
+// A bundle is what is read in Options.Bundle.
+//
+// An unbounded read finds new partitions (Options.Refresh) and ends only when
+// Finish is called or its job is cancelled. A bounded read ends at what was
+// committed when it began. The ends are read-committed: a transaction that is
+// open does not hold the read up.
+//
+// # What is a function of the log
+//
+// A record's event time, the partition's highest event time up to it (High),
+// its arrival window and whether it is late follow from the records of its
+// partition from the start of the read on, in offset order: the same for
+// every fetch size, bundle, run and runner. How records are cut into
+// RecordBatches is not, nor in which order partitions take turns.
+//
+// One thing is not in the log: a partition that was idle (Options.IdleAfter),
+// had ended, or is new does not hold the watermark; if it comes back behind,
+// High is raised to the reported watermark plus the out-of-orderness bound, so
+// that no runner has to drop its records. They may be late then, none is lost.
+// Each raise is recorded in the Marks.
+//
+// # The watermark
+//
+// The reported watermark is the minimum over the partitions that hold it of
+// High less the bound, floored to the base window. It never goes back, and no
+// element is behind it. Before it is reported, a Mark with the position of
+// every partition is emitted into the base window that ends at it. A sink that
+// keeps the marks of finished windows can go on from one (Start.Resume): read
+// again from the first offset whose arrival window is after the mark's
+// watermark, and High, lateness and arrival windows come out as they were.
+//
+// # Delivery
+//
+// The restriction is the whole state of the read: positions, ends, High and
+// raises of each partition and the reported watermark. It is claimed before
+// what was read is emitted, and is what a runner's checkpoint keeps, so records
+// enter the graph exactly once for a runner with checkpoints. Connections and
+// buffers are found by Options.ID in the process, and opened again where they
+// are missing. Prism keeps no checkpoints: there the graph's output and
+// Start.Resume make it exact. Write is at least once.
+//
+// # Errors
+//
+// A broker that is away is waited for, with warnings. A topic that is missing,
+// deleted, or made anew under the same name, and an offset that is not in the
+// log any more, end the read with an error that says so.
 package kafkaio
 
 import (
@@ -8,6 +64,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -39,6 +96,7 @@ func (c Cluster) SaramaConfig() (*sarama.Config, error) {
 	cfg.ClientID = "shopstream"
 	cfg.Version = sarama.V2_8_0_0
 	cfg.Net.DialTimeout = 5 * time.Second
+	cfg.Metadata.AllowAutoTopicCreation = false // a typo must not make a topic
 	cfg.Metadata.Retry.Max = 3
 	cfg.Metadata.Retry.Backoff = 200 * time.Millisecond
 	if c.TLS || c.CAFile != "" {
@@ -98,6 +156,13 @@ func (c Cluster) NewClientWith(cfg *sarama.Config) (sarama.Client, error) {
 }
 
 func (c Cluster) explain(err error) error {
+	if errors.Is(err, sarama.ErrSASLAuthenticationFailed) {
+		return fmt.Errorf("the brokers at %s refuse user %q: check the user, the password file and the mechanism (%s): %w", strings.Join(c.Brokers, ", "), c.User, c.SASL, err)
+	}
+	if errors.Is(err, io.EOF) { // what brokers do with a client that speaks TLS or SASL otherwise than they expect
+		return fmt.Errorf("%w at %s: they close the connection. Check whether they expect TLS (asked for: %t) and SASL (mechanism %q, user %q, the password file) (%w)",
+			ErrNoBroker, strings.Join(c.Brokers, ", "), c.TLS || c.CAFile != "", c.SASL, c.User, err)
+	}
 	if errors.Is(err, sarama.ErrOutOfBrokers) {
 		return fmt.Errorf("%w at %s: start one, or name yours with --brokers (%w)", ErrNoBroker, strings.Join(c.Brokers, ", "), err)
 	}
@@ -121,23 +186,43 @@ func EnsureTopic(_ context.Context, c Cluster, topic string, partitions int) (in
 	return n, errors.Join(err, admin.Close())
 }
 
+// topicWait is how long a new topic may take to be known by every broker.
+const topicWait = 10 * time.Second
+
 func ensureTopic(admin sarama.ClusterAdmin, topic string, partitions int) (int, error) {
+	// Asked first: who may not create topics can still use one that exists.
+	n, err := countPartitions(admin, topic)
+	if !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+		return n, err
+	}
 	appendTime, maxBytes := "LogAppendTime", "16777216"
-	err := admin.CreateTopic(topic, &sarama.TopicDetail{
+	err = admin.CreateTopic(topic, &sarama.TopicDetail{
 		NumPartitions: int32(partitions), ReplicationFactor: -1,
 		ConfigEntries: map[string]*string{"message.timestamp.type": &appendTime, "max.message.bytes": &maxBytes},
 	}, false)
 	if err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
 		return 0, fmt.Errorf("cannot create topic %q with %d partitions: %w", topic, partitions, err)
 	}
+	for until := time.Now().Add(topicWait); ; time.Sleep(100 * time.Millisecond) {
+		n, err := countPartitions(admin, topic)
+		if err == nil || time.Now().After(until) {
+			return n, err
+		}
+	}
+}
+
+func countPartitions(admin sarama.ClusterAdmin, topic string) (int, error) {
 	meta, err := admin.DescribeTopics([]string{topic})
-	if err != nil {
-		return 0, fmt.Errorf("cannot describe topic %q: %w", topic, err)
+	switch {
+	case err != nil:
+	case len(meta) != 1:
+		err = sarama.ErrIncompleteResponse
+	case meta[0].Err != sarama.ErrNoError:
+		err = meta[0].Err
+	default:
+		return len(meta[0].Partitions), nil
 	}
-	if len(meta) != 1 || meta[0].Err != sarama.ErrNoError {
-		return 0, fmt.Errorf("cannot describe topic %q: %w", topic, meta[0].Err)
-	}
-	return len(meta[0].Partitions), nil
+	return 0, fmt.Errorf("cannot describe topic %q: %w", topic, err)
 }
 
 // scramClient adapts xdg-go/scram to sarama.

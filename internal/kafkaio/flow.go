@@ -1,39 +1,31 @@
 package kafkaio
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // flow is what a source of this process has read and its sinks have written,
 // in bytes of keys and values. It bounds memory where both run in one process.
 type flow struct {
 	read, written atomic.Int64
-	sealed        atomic.Int64 // end of the newest final window, ms
-}
-
-var flows sync.Map // Options.ID → *flow
-
-func flowOf(id string) *flow {
-	if f, ok := flows.Load(id); ok {
-		return f.(*flow)
-	}
-	fresh := &flow{}
-	fresh.sealed.Store(NoTime)
-	f, _ := flows.LoadOrStore(id, fresh)
-	return f.(*flow)
+	sealed        atomic.Int64 // end of the newest final window, ms, or NoTime
 }
 
 // Written tells the source with this ID that records of so many bytes (keys
 // and values) are on disk.
-func Written(id string, bytes int64) { flowOf(id).written.Add(bytes) }
+func Written(id string, bytes int64) { sourceOf(id).flow.written.Add(bytes) }
 
 // Sealed tells the source with this ID that the base windows up to end (ms)
 // are final.
-func Sealed(id string, end int64) {
-	s := &flowOf(id).sealed
-	for old := s.Load(); end > old && !s.CompareAndSwap(old, end); old = s.Load() {
+func Sealed(id string, end int64) { sourceOf(id).flow.seal(end) }
+
+func (f *flow) seal(end int64) {
+	for old := f.sealed.Load(); end > old && !f.sealed.CompareAndSwap(old, end); old = f.sealed.Load() {
 	}
+}
+
+func (f *flow) reset() {
+	f.read.Store(0)
+	f.written.Store(0)
+	f.sealed.Store(NoTime)
 }
 
 // full reports whether reading has to pause: more than budget is read and not

@@ -6,32 +6,33 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
 )
 
-// pollWait is how long a read without data sleeps before it looks again.
-const pollWait = 4 * time.Millisecond
+const (
+	// pollWait is how long a read without data sleeps before it looks again.
+	pollWait = 4 * time.Millisecond
 
-// turnRecords is how many records are taken from one partition before the
-// partitions are looked at again: small enough that they stay aligned.
-const turnRecords = 2048
+	// turnRecords is how many records are taken from one partition before the
+	// partitions are looked at again: small enough that they stay aligned.
+	turnRecords = 2048
 
-// readers are the live connections of this process, by source. A bundle finds
-// its source's connections here; where there are none (a new worker, a failed
-// bundle), they are opened again from the restriction alone.
-var readers = struct {
-	sync.Mutex
-	byID map[string]*reader
-}{byID: map[string]*reader{}}
+	// stopWait bounds how long closing waits for connections that hang.
+	stopWait = 3 * time.Second
+)
 
 // reader holds the connections and buffers of one group of partitions.
 type reader struct {
 	opts      *Options
 	eventTime EventTimeFunc
+	topicID   string
 	client    sarama.Client
+	ctx       context.Context // of its fetchers; ended by close
+	cancel    context.CancelFunc
+
+	mu        sync.Mutex // held by the call that reads; guards what follows
 	fetchers  map[int32]*fetcher
 	lastData  map[int32]time.Time // when a partition last brought records
 	idleSince time.Time           // since when all partitions are idle; zero: they are not
@@ -39,60 +40,52 @@ type reader struct {
 	refreshed time.Time           // when partitions were last looked for
 }
 
-func readerFor(o *Options, eventTime EventTimeFunc, group int) (*reader, error) {
-	readers.Lock()
-	defer readers.Unlock()
-	id := fmt.Sprintf("%s/%d", o.ID, group)
-	if r := readers.byID[id]; r != nil {
-		return r, nil
-	}
-	client, err := o.Cluster.NewClient()
-	if err != nil {
-		return nil, err
-	}
+func newReader(client sarama.Client, o *Options, eventTime EventTimeFunc, topicID string) *reader {
 	r := &reader{
-		opts: o, eventTime: eventTime, client: client,
+		opts: o, eventTime: eventTime, topicID: topicID, client: client,
 		fetchers: map[int32]*fetcher{}, lastData: map[int32]time.Time{}, refreshed: time.Now(),
 	}
-	readers.byID[id] = r
-	return r, nil
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	return r
 }
 
-// Close drops the connections of the source with this ID, after its job has
-// ended.
-func Close(id string) error {
-	readers.Lock()
-	var mine []*reader
-	for key, r := range readers.byID {
-		if r.opts.ID == id {
-			mine = append(mine, r)
-			delete(readers.byID, key)
+// close ends a call that still reads, and the fetchers.
+func (r *reader) close() error {
+	r.cancel()
+	err := r.client.Close() // ends what waits for metadata
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	limit := time.NewTimer(stopWait)
+	defer limit.Stop()
+	for id, f := range r.fetchers {
+		select {
+		case <-f.done:
+		case <-limit.C: // it is cancelled, and ends when its connection does
+			slog.Debug("a kafka connection hangs and is left to time out", "topic", r.opts.Topic, "partition", id)
+			limit.Reset(0)
 		}
 	}
-	readers.Unlock()
-	var errs []error
-	for _, r := range mine {
-		errs = append(errs, r.close())
-	}
-	return errors.Join(errs...)
-}
-
-func (r *reader) close() error {
-	for _, f := range r.fetchers {
-		f.stop()
-	}
-	if err := r.client.Close(); err != nil && !errors.Is(err, sarama.ErrClosedClient) {
+	if err != nil && !errors.Is(err, sarama.ErrClosedClient) {
 		return fmt.Errorf("close kafka client: %w", err)
 	}
 	return nil
 }
 
+// turn is what one look at the partitions brings: records of one of them and
+// the offset after them. part is nil when nobody has anything.
+type turn struct {
+	part    *partState
+	records []Record
+	next    int64
+}
+
 // turn takes records of the partition that is furthest behind in event time
-// and has some. It returns a nil partition when nobody has.
-func (r *reader) turn(st *restriction) (p *partState, records []Record, next int64, err error) {
+// and has some.
+func (r *reader) turn(st *restriction) (turn, error) {
 	align := r.opts.Align.Milliseconds()
+	var p *partState
 	low := NoTime
-	var lagging bool // some partition has unread records
+	waiting := false // some partition has unread records, or may have
 	for i := range st.Parts {
 		q := &st.Parts[i]
 		if q.done() {
@@ -100,31 +93,31 @@ func (r *reader) turn(st *restriction) (p *partState, records []Record, next int
 		}
 		f := r.fetcher(q)
 		if err := f.err(); err != nil {
-			return nil, nil, 0, err
+			return turn{}, err
 		}
 		ready := f.ready()
 		if ready && (p == nil || q.High < p.High) {
 			p = q
 		}
-		if ready || q.Next < f.high.Load() || (q.End != noEnd && f.high.Load() < 0) {
-			if !lagging || q.High < low {
-				low, lagging = q.High, true
-			}
+		// A partition whose leader does not answer holds the watermark: reading far ahead of it would only fill memory.
+		if (ready || q.Next < f.high.Load() || !f.answers()) && (!waiting || q.High < low) {
+			low, waiting = q.High, true
 		}
 	}
 	// Hold back the partitions that are far ahead of the slowest one that has more.
-	if p == nil || (lagging && align > 0 && p.High != NoTime && (low == NoTime || p.High > low+align)) {
-		return nil, nil, 0, nil
+	if p == nil || (align > 0 && p.High != NoTime && (low == NoTime || p.High > low+align)) {
+		return turn{}, nil
 	}
-	records, next = r.fetcher(p).next(turnRecords)
-	if p.End != noEnd && next >= p.End {
-		for len(records) > 0 && records[len(records)-1].Offset >= p.End {
-			records = records[:len(records)-1]
+	t := turn{part: p}
+	t.records, t.next = r.fetcher(p).next(turnRecords)
+	if p.End != noEnd && t.next >= p.End {
+		for len(t.records) > 0 && t.records[len(t.records)-1].Offset >= p.End {
+			t.records = t.records[:len(t.records)-1]
 		}
-		next = p.End
+		t.next = p.End
 	}
 	r.lastData[p.ID] = time.Now()
-	return p, records, next, nil
+	return t, nil
 }
 
 // fetcher returns the partition's fetcher, at its next offset. A fetcher that
@@ -138,7 +131,7 @@ func (r *reader) fetcher(p *partState) *fetcher {
 	if f != nil {
 		f.stop()
 	}
-	f = startFetcher(r.client, r.opts, r.eventTime, p.ID, p.Next)
+	f = startFetcher(r, p.ID, p.Next)
 	r.fetchers[p.ID] = f
 	r.lastData[p.ID] = time.Now()
 	return f
@@ -146,17 +139,16 @@ func (r *reader) fetcher(p *partState) *fetcher {
 
 // idle reports whether the partition was read up to its high watermark and
 // brought nothing for IdleAfter, during which its leader answered: a broker
-// that is away does not make a partition idle.
+// that is away or hangs does not make a partition idle.
 func (r *reader) idle(p *partState) bool {
 	if r.opts.IdleAfter <= 0 || p.End != noEnd {
 		return false
 	}
 	f := r.fetchers[p.ID]
-	if f == nil || f.high.Load() < 0 || p.Next < f.high.Load() {
+	if f == nil || !f.answers() || p.Next < f.high.Load() {
 		return false
 	}
-	alive := f.alive.Load()
-	return alive > 0 && time.Since(time.UnixMilli(alive)) >= r.opts.IdleAfter && time.Since(r.lastData[p.ID]) >= r.opts.IdleAfter
+	return time.Since(time.UnixMilli(f.since.Load())) >= r.opts.IdleAfter && time.Since(r.lastData[p.ID]) >= r.opts.IdleAfter
 }
 
 // watermark is restriction.watermark, and where every partition is idle the
@@ -165,111 +157,87 @@ func (r *reader) idle(p *partState) bool {
 func (r *reader) watermark(st *restriction) int64 {
 	w := r.opts.Windowing()
 	wm := st.watermark(w, r.idle)
+	from := wm
 	for i := range st.Parts {
-		if !r.idle(&st.Parts[i]) {
+		p := &st.Parts[i]
+		if !r.idle(p) {
 			r.idleSince = time.Time{}
 			return wm
 		}
+		if p.High != NoTime {
+			from = max(from, p.High-w.Bound)
+		}
 	}
-	if wm == NoTime || len(st.Parts) == 0 {
-		return wm
+	if from == NoTime {
+		return wm // no partition has a time yet
 	}
 	if r.idleSince.IsZero() {
-		r.idleSince = time.Now()
-		r.idleFrom = wm
-		for i := range st.Parts {
-			r.idleFrom = max(r.idleFrom, st.Parts[i].High-w.Bound)
-		}
+		r.idleSince, r.idleFrom = time.Now(), from
 	}
 	return max(wm, w.Start(r.idleFrom+time.Since(r.idleSince).Milliseconds()))
 }
 
-// grow adds partitions that were created while the read ran; they are read
-// from their beginning.
-func (r *reader) grow(st *restriction) {
+// adapt gives an unbounded read the partitions that were created while it ran,
+// or, when it has to end, ends at what is in the log now. It reports whether
+// st has changed.
+func (r *reader) adapt(st *restriction, finish bool) (bool, error) {
+	if r.opts.Bounded {
+		return false, nil
+	}
+	if finish {
+		return r.end(st)
+	}
+	return r.grow(st), nil
+}
+
+// grow adds new partitions; they are read from their beginning.
+func (r *reader) grow(st *restriction) bool {
 	if r.opts.Refresh <= 0 || time.Since(r.refreshed) < r.opts.Refresh {
-		return
+		return false
 	}
 	r.refreshed = time.Now()
-	if err := r.client.RefreshMetadata(r.opts.Topic); err != nil {
-		slog.Warn("cannot look for new partitions", "topic", r.opts.Topic, "error", err)
-		return
+	err := r.client.RefreshMetadata(r.opts.Topic)
+	var ids []int32
+	if err == nil {
+		ids, err = r.client.Partitions(r.opts.Topic)
 	}
-	ids, err := r.client.Partitions(r.opts.Topic)
-	if err != nil {
-		slog.Warn("cannot look for new partitions", "topic", r.opts.Topic, "error", err)
-		return
-	}
+	n := len(st.Parts)
 	for _, id := range ids {
-		if int(id)%st.Groups == st.Group && st.part(id) == nil {
-			slog.Info("new partition", "topic", r.opts.Topic, "partition", id)
-			st.Parts = append(st.Parts, partState{ID: id, End: noEnd, High: NoTime})
+		if int(id)%st.Groups != st.Group || st.part(id) != nil {
+			continue
 		}
+		var oldest int64
+		if oldest, err = offsetAt(r.client, r.opts.Topic, id, sarama.OffsetOldest); err != nil {
+			break
+		}
+		slog.Info("new partition", "topic", r.opts.Topic, "partition", id)
+		st.Parts = append(st.Parts, partState{ID: id, Start: oldest, Next: oldest, Read: oldest, End: noEnd, High: NoTime})
 	}
+	if err != nil {
+		slog.Warn("cannot look for new partitions, will try again", "topic", r.opts.Topic, "error", err)
+	}
+	return len(st.Parts) > n
 }
-
-// finishing are the sources of this process that were asked to end.
-var finishing sync.Map // Options.ID → *atomic.Bool
-
-func finishFlag(id string) *atomic.Bool {
-	flag, _ := finishing.LoadOrStore(id, new(atomic.Bool))
-	return flag.(*atomic.Bool)
-}
-
-// Finish makes an unbounded read of this process bounded: it reads to the
-// offsets that the partitions have now and ends, and every window closes.
-func Finish(id string) { finishFlag(id).Store(true) }
 
 // end gives every partition its end: what is in the log now.
-func (r *reader) end(st *restriction) error {
+func (r *reader) end(st *restriction) (changed bool, err error) {
 	for i := range st.Parts {
 		p := &st.Parts[i]
 		if p.End != noEnd {
 			continue
 		}
-		end, err := r.client.GetOffset(r.opts.Topic, p.ID, sarama.OffsetNewest)
+		end, err := offsetAt(r.client, r.opts.Topic, p.ID, sarama.OffsetNewest)
 		if err != nil {
-			return fmt.Errorf("topic %s, partition %d: cannot find its end: %w", r.opts.Topic, p.ID, err)
+			return false, fmt.Errorf("topic %q, partition %d: cannot find its end: %w", r.opts.Topic, p.ID, err)
 		}
-		p.End = end
+		p.End, changed = end, true
 	}
-	return nil
+	return changed, nil
 }
 
-// Status is what a source of this process has reached, for displays.
-type Status struct {
-	Watermark  int64 // ms, or NoTime
-	Partitions []PartitionStatus
-}
-
-// PartitionStatus is what a source has reached in one partition.
-type PartitionStatus struct {
-	Partition int32
-	Next      int64 // the next offset to read
-	Lag       int64 // records in the log that were not read
-	High      int64 // highest event time, ms, or NoTime
-}
-
-var statuses sync.Map // "ID/group" → Status
-
-// StatusOf returns what the source with this ID has reached in this process.
-func StatusOf(id string) Status {
-	out := Status{Watermark: NoTime}
-	first := true
-	statuses.Range(func(key, value any) bool {
-		st := value.(Status)
-		if k := key.(string); len(k) > len(id) && k[:len(id)] == id && k[len(id)] == '/' {
-			out.Partitions = append(out.Partitions, st.Partitions...)
-			if first || st.Watermark < out.Watermark {
-				out.Watermark, first = st.Watermark, false
-			}
-		}
-		return true
-	})
-	return out
-}
-
-func (r *reader) publish(st *restriction) {
+func (r *reader) status(st *restriction) Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	s := Status{Watermark: st.Watermark}
 	for i := range st.Parts {
 		p := &st.Parts[i]
@@ -279,7 +247,7 @@ func (r *reader) publish(st *restriction) {
 		}
 		s.Partitions = append(s.Partitions, ps)
 	}
-	statuses.Store(fmt.Sprintf("%s/%d", r.opts.ID, st.Group), s)
+	return s
 }
 
 // sleep waits for d or until ctx ends.

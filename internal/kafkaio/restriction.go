@@ -2,7 +2,6 @@ package kafkaio
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -174,5 +173,3 @@ func (t *tracker) GetRestriction() any { return t.state }
 func (t *tracker) IsBounded() bool {
 	return !slices.ContainsFunc(t.state.Parts, func(p partState) bool { return p.End == noEnd })
 }
-
-var errNoPartitions = errors.New("the topic has no partitions")

@@ -180,13 +180,13 @@ func TestDuckDBReadsBronzeAndDead(t *testing.T) {
 func TestDuckDBReadsMetrics(t *testing.T) {
 	t.Parallel()
 	db, st := openDuckDB(t), openLake(t)
-	half := 0.5
+	half, most, least, zero := 0.5, shop.MaxMoney, shop.Money(-1), shop.Money(0)
 	from := write(t, st, lake.MetricsName("5m", windowStart.UnixMilli()), []lake.MetricRow{
 		{
 			WindowStart: micros(windowStart), WindowEnd: micros(windowStart.Add(5 * time.Minute)), Level: lake.LevelProduct, ProductID: "P1", Category: "toys", Currency: "GBP",
-			OrderLines: 1, Units: 2, Revenue: shop.MaxMoney, CancelledLines: 3, CancelledUnits: 4, CancelledRevenue: -1, Views: 2, Carts: 6, Conversion: &half,
+			OrderLines: 1, Units: 2, Revenue: &most, CancelledLines: 3, CancelledUnits: 4, CancelledRevenue: &least, Views: 2, Carts: 6, Conversion: &half,
 		},
-		{WindowStart: micros(windowStart), WindowEnd: micros(windowStart.Add(5 * time.Minute)), Level: lake.LevelShop},
+		{WindowStart: micros(windowStart), WindowEnd: micros(windowStart.Add(5 * time.Minute)), Level: lake.LevelShop, Revenue: &zero},
 	}, lake.EncodeMetrics)
 	wantRows(t, describe(t, db, from), []string{
 		"window_start TIMESTAMP WITH TIME ZONE", "window_end TIMESTAMP WITH TIME ZONE", "level VARCHAR", "product_id VARCHAR", "category VARCHAR", "currency VARCHAR",
@@ -195,7 +195,7 @@ func TestDuckDBReadsMetrics(t *testing.T) {
 	})
 	wantRows(t, query(t, db, "SELECT COLUMNS(*)::VARCHAR FROM "+from), []string{
 		"2026-03-01 10:15:00+00|2026-03-01 10:20:00+00|product|P1|toys|GBP|1|2|999999999999.999999|3|4|-0.000001|2|6|0.5",
-		"2026-03-01 10:15:00+00|2026-03-01 10:20:00+00|shop|NULL|NULL|NULL|0|0|0.000000|0|0|0.000000|0|0|NULL",
+		"2026-03-01 10:15:00+00|2026-03-01 10:20:00+00|shop|NULL|NULL|NULL|0|0|0.000000|0|0|NULL|0|0|NULL",
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
+
+	"example.com/shopstream/internal/shop"
 )
 
 // columns collects the values of a few rows, by column in the order of the
@@ -63,10 +65,10 @@ func (c *columns) metric(r *MetricRow) {
 	c.optionalText(5, r.Currency)
 	c.integer(6, r.OrderLines)
 	c.integer(7, r.Units)
-	c.integer(8, int64(r.Revenue))
+	c.optionalMoney(8, r.Revenue)
 	c.integer(9, r.CancelledLines)
 	c.integer(10, r.CancelledUnits)
-	c.integer(11, int64(r.CancelledRevenue))
+	c.optionalMoney(11, r.CancelledRevenue)
 	c.integer(12, r.Views)
 	c.integer(13, r.Carts)
 	if r.Conversion == nil {
@@ -89,6 +91,15 @@ func (c *columns) optionalInteger(i int, n int64) {
 		c.add(i, parquet.NullValue())
 	} else {
 		c.add(i, present(parquet.Int64Value(n)))
+	}
+}
+
+// optionalMoney keeps nil and zero apart.
+func (c *columns) optionalMoney(i int, m *shop.Money) {
+	if m == nil {
+		c.add(i, parquet.NullValue())
+	} else {
+		c.add(i, present(parquet.Int64Value(int64(*m))))
 	}
 }
 

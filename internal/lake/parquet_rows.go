@@ -6,7 +6,7 @@ import "example.com/shopstream/internal/shop"
 //
 // Times are microseconds since the epoch, UTC (TIMESTAMP, adjusted to UTC).
 // Amounts are shop.Money, whose micro-units are DECIMAL(18,6) as they stand.
-// In an optional column the zero value ("", 0, a nil slice) is NULL; an empty
+// In an optional column nil or the zero value ("", 0, a nil slice) is NULL; an empty
 // slice that is not nil is an empty value.
 
 // SilverRow is one event of the silver lane. Its category and date are in the
@@ -83,14 +83,15 @@ type MetricRow struct {
 	// Currency is NULL where nothing was ordered or cancelled.
 	Currency string `parquet:"currency,optional,dict"`
 
-	OrderLines       int64      `parquet:"order_lines"`
-	Units            int64      `parquet:"units"`
-	Revenue          shop.Money `parquet:"revenue,decimal(6:18)"`
-	CancelledLines   int64      `parquet:"cancelled_lines"`
-	CancelledUnits   int64      `parquet:"cancelled_units"`
-	CancelledRevenue shop.Money `parquet:"cancelled_revenue,decimal(6:18)"`
-	Views            int64      `parquet:"views"`
-	Carts            int64      `parquet:"carts"`
+	OrderLines int64 `parquet:"order_lines"`
+	Units      int64 `parquet:"units"`
+	// Revenue and CancelledRevenue are nil where the sum does not fit.
+	Revenue          *shop.Money `parquet:"revenue,decimal(6:18)"`
+	CancelledLines   int64       `parquet:"cancelled_lines"`
+	CancelledUnits   int64       `parquet:"cancelled_units"`
+	CancelledRevenue *shop.Money `parquet:"cancelled_revenue,decimal(6:18)"`
+	Views            int64       `parquet:"views"`
+	Carts            int64       `parquet:"carts"`
 	// Conversion is order lines per view; nil without views.
 	Conversion *float64 `parquet:"conversion"`
 }

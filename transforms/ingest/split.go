@@ -116,11 +116,11 @@ func decodeKey(key string) (k batchKey, err error) {
 	}
 	k.lane = key[0]
 	number, category, isEvents := strings.Cut(key[1:], "/")
-	if k.lane == laneMark && number == "" {
+	if key == string(rune(laneMark)) {
 		return k, nil
 	}
 	n, err := strconv.ParseInt(number, 10, 32)
-	if err != nil || isEvents != (k.lane == laneEvents) {
+	if err != nil || k.lane == laneMark || isEvents != (k.lane == laneEvents) {
 		return k, errPacked
 	}
 	if isEvents {

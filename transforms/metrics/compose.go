@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/shop"
 )
 
 // composer adds up buckets into windows. Keys are numbered in their order
@@ -135,8 +136,8 @@ func (l *level) appendRows(out []lake.MetricRow, start, end int64) []lake.Metric
 			row := lake.MetricRow{
 				WindowStart: start * 1000, WindowEnd: end * 1000, Level: l.name,
 				ProductID: k.Product, Category: k.Category, Currency: k.Currency,
-				OrderLines: s.Lines, Units: s.Units, Revenue: s.Revenue,
-				CancelledLines: s.CancelledLines, CancelledUnits: s.CancelledUnits, CancelledRevenue: s.CancelledRevenue,
+				OrderLines: s.Lines, Units: s.Units, Revenue: known(s.Revenue),
+				CancelledLines: s.CancelledLines, CancelledUnits: s.CancelledUnits, CancelledRevenue: known(s.CancelledRevenue),
 				Views: s.Views, Carts: s.Carts,
 			}
 			if s.Views > 0 {
@@ -147,4 +148,12 @@ func (l *level) appendRows(out []lake.MetricRow, start, end int64) []lake.Metric
 		}
 	}
 	return out
+}
+
+// known is nil for a sum that does not fit a file.
+func known(m shop.Money) *shop.Money {
+	if m == Overflow {
+		return nil
+	}
+	return &m
 }

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,17 +53,15 @@ func start(args []string) int {
 	flag.StringVar(&set.format, "format", "auto", "what the file holds: auto, online-retail, otto or events")
 	flag.DurationVar(&set.duration, "duration", 2*time.Minute, "how long to simulate; 0: until Ctrl-C")
 	loader := config.Bind(flag.CommandLine)
-	flag.Usage = func() {
-		if err := loader.Usage(os.Stderr, flag.CommandLine, intro, "data", "source", "format", "duration"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
+	help := func(w io.Writer) error {
+		return loader.Usage(w, flag.CommandLine, intro, "data", "source", "format", "duration")
 	}
 	show := len(args) >= 2 && args[0] == "config" && args[1] == "show"
 	if show {
 		args = args[2:]
 	}
-	if err := flag.CommandLine.Parse(args); err != nil {
-		return 2
+	if code, done := pipelines.ParseFlags("local", args, help); done {
+		return code
 	}
 	beam.Init()
 	if flag.NArg() > 0 {
@@ -99,7 +99,7 @@ func start(args []string) int {
 		fmt.Fprintln(os.Stderr, "local: interrupted; run it again with the same --data to go on")
 		return 130
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "local:", err)
+		fmt.Fprintln(os.Stderr, "local:", strings.ReplaceAll(err.Error(), "\n", "; "))
 		return 1
 	}
 	return 0
@@ -108,6 +108,9 @@ func start(args []string) int {
 // defaults are those of this program: a lake beside the broker's log, quiet
 // logs, a fast shop, and a base window that fits the source.
 func (s *settings) defaults(loader *config.Loader) error {
+	if s.duration < 0 {
+		return fmt.Errorf("--duration is %s: expected 0 (until Ctrl-C) or more", s.duration)
+	}
 	loader.Default("lake.uri", filepath.Join(s.data, "lake"), "flag --data")
 	loader.Default("log.level", "warn", "local")
 	loader.Default("simulate.speedup", "60", "local") // two hours of a shop in two minutes
@@ -122,9 +125,9 @@ func (s *settings) defaults(loader *config.Loader) error {
 // run is the whole program after its settings are known.
 func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set settings, ownKafka bool) (err error) {
 	if !ownKafka {
-		b, err := startBroker(set.data, cfg)
-		if err != nil {
-			return err
+		b, startErr := startBroker(set.data, cfg)
+		if startErr != nil {
+			return startErr
 		}
 		defer func() { err = errors.Join(err, b.Close()) }()
 		cfg.Kafka.Brokers = b.Addrs()

@@ -128,11 +128,22 @@ func (s *sums) add(r *lake.MetricRow) {
 	default:
 		return
 	}
-	to.revenue += r.Revenue
-	to.cancelled += r.CancelledRevenue
+	to.revenue = plus(to.revenue, r.Revenue)
+	to.cancelled = plus(to.cancelled, r.CancelledRevenue)
 	to.lines += r.OrderLines
 	to.units += r.Units
 	to.cancelledLines += r.CancelledLines
+}
+
+// plus adds up for display: what does not fit (nil) is shown as the largest
+// amount.
+func plus(sum shop.Money, m *shop.Money) shop.Money {
+	if m != nil {
+		if total, ok := sum.Add(*m); ok {
+			return total
+		}
+	}
+	return shop.MaxMoney
 }
 
 func at[K comparable](m map[K]*sum, k K) *sum {

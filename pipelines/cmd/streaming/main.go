@@ -7,9 +7,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -44,19 +46,18 @@ func main() { os.Exit(start(os.Args[1:])) }
 func start(args []string) int {
 	bounded := flag.Bool("bounded", false, "read to the offsets that the topic has now, close all windows, and end")
 	helpBeam := flag.Bool("help-beam", false, "list all flags, also those of Beam's runners")
+	flag.Lookup("runner").Usage = "where the job runs: prism (the default), direct, universal or dataflow"
 	loader := config.Bind(flag.CommandLine,
 		"kafka", "stream", "lake", "metrics", "log")
-	flag.Usage = func() {
-		if err := loader.Usage(os.Stderr, flag.CommandLine, intro, "bounded", "runner"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
+	help := func(w io.Writer) error {
+		return loader.Usage(w, flag.CommandLine, intro, "bounded", "runner")
 	}
 	show := len(args) >= 2 && args[0] == "config" && args[1] == "show"
 	if show {
 		args = args[2:]
 	}
-	if err := flag.CommandLine.Parse(args); err != nil {
-		return 2
+	if code, done := pipelines.ParseFlags("streaming", args, help); done {
+		return code
 	}
 	beam.Init() // on a worker, it does not return
 	if *helpBeam {
@@ -83,8 +84,15 @@ func start(args []string) int {
 		}
 		return 0
 	}
+	runner := pipelines.Runner()
+	o := pipelines.StreamingFrom(cfg)
+	o.Source.Bounded = *bounded
+	if err := o.For(runner); err != nil {
+		fmt.Fprintln(os.Stderr, "streaming:", err)
+		return 2
+	}
 	var quiet []string
-	if pipelines.InProcess(pipelines.Runner()) {
+	if pipelines.InProcess(runner) {
 		quiet = []string{pipelines.BeamPackages}
 	}
 	logger, err := config.NewLogger(cfg.Log, os.Stderr, quiet...)
@@ -96,29 +104,23 @@ func start(args []string) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	switch err := run(ctx, cfg, *bounded); {
+	switch err := run(ctx, o, runner, cfg.Metrics.Listen); {
 	case errors.Is(err, context.Canceled):
 		slog.Info("stopped; the next run goes on where the ledger ends")
 		return 130
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "streaming:", err)
+		fmt.Fprintln(os.Stderr, "streaming:", strings.ReplaceAll(err.Error(), "\n", "; "))
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, cfg config.Config, bounded bool) error {
-	runner := pipelines.Runner()
-	o := pipelines.StreamingFrom(cfg)
-	o.Source.Bounded = bounded
-	if err := o.For(runner); err != nil {
-		return err
-	}
+func run(ctx context.Context, o pipelines.StreamingOptions, runner, listen string) error {
 	if pipelines.InProcess(runner) {
 		if err := o.Resume(ctx); err != nil {
 			return err
 		}
-		if err := monitor(ctx, cfg.Metrics.Listen, o.Source.ID); err != nil {
+		if err := monitor(ctx, listen, o.Source.ID); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,133 @@
+package kafkaio
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/graph/mtime"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/sdf"
+)
+
+// errSplit means that the runner has taken the rest away: what is claimed and
+// emitted is ours, the rest belongs to another call.
+var errSplit = errors.New("the runner has taken the rest away")
+
+// slice reads until the bundle is full or its time is over. It returns the
+// state reached, or nil when the runner has taken the rest away.
+func (fn *reading) slice(ctx context.Context, rt *sdf.LockRTracker, emit func(beam.EventTime, RecordBatch)) (*restriction, error) {
+	claimed := rt.GetRestriction().(restriction)
+	st := claimed.clone()
+	if st.Finished {
+		return &st, nil
+	}
+	src := sourceOf(fn.Options.ID)
+	r, err := src.reader(&fn.Options, fn.eventTime, &st)
+	if err != nil {
+		return nil, err
+	}
+	switch err := fn.read(ctx, src, r, &st, rt, emit); {
+	case errors.Is(err, errSplit):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	src.publish(r.status(&st), st.Group)
+	if st.Finished {
+		return &st, src.release(st.Group)
+	}
+	return &st, nil
+}
+
+// read is slice with the reader at hand.
+func (fn *reading) read(ctx context.Context, src *source, r *reader, st *restriction, rt *sdf.LockRTracker, emit func(beam.EventTime, RecordBatch)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o := &fn.Options
+	changed, err := r.adapt(st, src.finish.Load())
+	if err != nil {
+		return err
+	}
+	if changed && !rt.TryClaim(st.clone()) {
+		return errSplit
+	}
+	deadline := time.Now().Add(o.Bundle)
+	for n := 0; n < o.BundleRecords && !st.allDone(); {
+		if r.ctx.Err() != nil {
+			return errClosed
+		}
+		var t turn
+		if !src.flow.full(o.Budget, st.Watermark) {
+			if t, err = r.turn(st); err != nil {
+				return err
+			}
+		}
+		if t.part == nil {
+			if ctx.Err() != nil || time.Until(deadline) <= 0 {
+				break
+			}
+			sleep(ctx, pollWait)
+			continue
+		}
+		batches := st.take(o.Windowing(), o.Topic, t.part, t.records, t.next)
+		if !rt.TryClaim(st.clone()) {
+			return errSplit
+		}
+		for _, b := range batches {
+			src.flow.read.Add(b.bytes())
+			emit(mtime.FromMilliseconds(b.Arrival), b)
+		}
+		n += len(t.records)
+		if time.Until(deadline) <= 0 {
+			break
+		}
+	}
+	return fn.report(r, st, rt, emit)
+}
+
+// report emits a mark if the watermark has moved, and closes a read that is
+// at its end. The jump of the watermark at the end of a bounded read makes no
+// mark: windows closed by it may still get more data from a later run.
+func (fn *reading) report(r *reader, st *restriction, rt *sdf.LockRTracker, emit func(beam.EventTime, RecordBatch)) error {
+	if st.allDone() {
+		st.Finished = true
+		if !rt.TryClaim(st.clone()) {
+			return errSplit
+		}
+		return nil
+	}
+	w := fn.Options.Windowing()
+	wm := r.watermark(st)
+	if wm <= st.Watermark {
+		return nil
+	}
+	mark := st.mark(w, wm)
+	st.Watermark = wm
+	if !rt.TryClaim(st.clone()) {
+		return errSplit
+	}
+	emit(mtime.FromMilliseconds(wm-w.Base), RecordBatch{Topic: fn.Options.Topic, Partition: -1, Arrival: wm - w.Base, Mark: mark})
+	return nil
+}
+
+// take moves the state of p over the records and packs them by arrival window.
+func (r *restriction) take(w Windowing, topic string, p *partState, records []Record, next int64) []RecordBatch {
+	var out []RecordBatch
+	from, arrival := 0, int64(0)
+	for i := range records {
+		rec := &records[i]
+		rec.High, rec.Late = r.observe(w, p, rec.Offset, rec.Time)
+		if a := w.Arrival(rec.High); i == 0 || a != arrival {
+			if i > from {
+				out = append(out, RecordBatch{Topic: topic, Partition: p.ID, Arrival: arrival, Records: records[from:i:i]})
+			}
+			from, arrival = i, a
+		}
+	}
+	if len(records) > from {
+		out = append(out, RecordBatch{Topic: topic, Partition: p.ID, Arrival: arrival, Records: records[from:]})
+	}
+	p.Next = next
+	return out
+}

@@ -1,0 +1,157 @@
+package kafkaio
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// source is what this process knows of the read with one ID. A bundle finds
+// its connections here; where there are none (a new worker, a failed bundle),
+// they are opened again from the restriction alone.
+type source struct {
+	flow   flow
+	finish atomic.Bool // asked to end
+
+	mu       sync.Mutex
+	closed   bool
+	readers  map[int]*reader // by group
+	statuses map[int]Status  // by group
+}
+
+var sources sync.Map // Options.ID → *source
+
+func sourceOf(id string) *source {
+	if s, ok := sources.Load(id); ok {
+		return s.(*source)
+	}
+	fresh := &source{readers: map[int]*reader{}, statuses: map[int]Status{}}
+	fresh.flow.sealed.Store(NoTime)
+	s, _ := sources.LoadOrStore(id, fresh)
+	return s.(*source)
+}
+
+// errClosed ends a read whose source was closed while it ran.
+var errClosed = errors.New("kafkaio: the source was closed (its job has ended, or was cancelled)")
+
+// reader returns the open reader of the group of st, or opens one.
+func (s *source) reader(o *Options, eventTime EventTimeFunc, st *restriction) (*reader, error) {
+	s.mu.Lock()
+	r, closed := s.readers[st.Group], s.closed
+	s.mu.Unlock()
+	if closed {
+		return nil, errClosed
+	}
+	if r != nil {
+		return r, nil
+	}
+	// Without the lock: it may take long. A group has one call at a time, so nobody else opens the same.
+	client, err := o.Cluster.NewClient()
+	if err != nil {
+		return nil, err
+	}
+	r = newReader(client, o, eventTime, st.TopicID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errors.Join(errClosed, r.close())
+	}
+	// What was reported before this reader began gets no seal from this process: nothing must wait for it.
+	s.flow.seal(st.Watermark)
+	s.readers[st.Group] = r
+	return r, nil
+}
+
+// release closes the reader of one group, which is at its end.
+func (s *source) release(group int) error {
+	s.mu.Lock()
+	r := s.readers[group]
+	delete(s.readers, group)
+	s.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	return r.close()
+}
+
+// Close drops the connections of the source or sink with this ID after its
+// job has ended. A source that still reads fails; its ID may be used again for
+// a new job.
+func Close(id string) error {
+	err := closeSink(id)
+	v, ok := sources.Load(id)
+	if !ok {
+		return err
+	}
+	s := v.(*source)
+	s.mu.Lock()
+	s.closed = true // stays: a bundle that runs on for a moment must not open connections again
+	readers := s.readers
+	s.readers = map[int]*reader{}
+	s.mu.Unlock()
+	for _, r := range readers {
+		r.cancel() // all at once, then wait for each
+	}
+	for _, r := range readers {
+		err = errors.Join(err, r.close())
+	}
+	return err
+}
+
+// open makes a closed source new again: a job begins.
+func (s *source) open() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.closed = false
+		s.finish.Store(false)
+		s.flow.reset()
+	}
+}
+
+// Finish makes an unbounded read of this process bounded: it reads to the
+// offsets that the partitions have now and ends, and every window closes.
+func Finish(id string) { sourceOf(id).finish.Store(true) }
+
+// Status is what a source of this process has reached, for displays.
+type Status struct {
+	Watermark  int64 // ms, or NoTime
+	Partitions []PartitionStatus
+}
+
+// PartitionStatus is what a source has reached in one partition.
+type PartitionStatus struct {
+	Partition int32
+	Next      int64 // the next offset to read
+	Lag       int64 // records in the log that were not read
+	High      int64 // highest event time, ms, or NoTime
+}
+
+// StatusOf returns what the source with this ID has reached in this process,
+// by partition. It stays when the source is closed.
+func StatusOf(id string) Status {
+	out := Status{Watermark: NoTime}
+	v, ok := sources.Load(id)
+	if !ok {
+		return out
+	}
+	s := v.(*source)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := true
+	for _, st := range s.statuses {
+		out.Partitions = append(out.Partitions, st.Partitions...)
+		if first || st.Watermark < out.Watermark {
+			out.Watermark, first = st.Watermark, false
+		}
+	}
+	slices.SortFunc(out.Partitions, func(a, b PartitionStatus) int { return int(a.Partition) - int(b.Partition) })
+	return out
+}
+
+func (s *source) publish(st Status, group int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.statuses[group] = st
+}

@@ -1,0 +1,218 @@
+package lake
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"example.com/shopstream/internal/kafkaio"
+)
+
+func TestResumeFresh(t *testing.T) {
+	t.Parallel()
+	want := Start{Done: kafkaio.NoTime, MetricsDone: kafkaio.NoTime}
+	for name, s := range map[string]state{
+		"empty":           {},
+		"nothing is seal": {rows: []int64{0, 1}, marked: []int64{0, 1}, metrics: []int64{5}, metricSeals: []int64{5}},
+		"closed":          {rows: []int64{0, 1}, metrics: []int64{5}, closed: true},
+	} {
+		st := newLake(t)
+		s.put(t, st)
+		if diff := cmp.Diff(want, readLedger(t, st).Resume()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestResume(t *testing.T) {
+	t.Parallel()
+	raises := []kafkaio.Raise{{Offset: 21, High: w(90)}}
+	mark := &kafkaio.Mark{Watermark: w(80), TopicID: "id", Partitions: []kafkaio.Position{
+		{Partition: 0, Start: 3, Next: 24, Raises: raises}, {Partition: 1, Start: 5, Next: 40}, {Partition: 2, Start: 7, Next: 9},
+	}}
+	row := func(i int64, next map[int32]int64) Row {
+		return Row{Window: w(i), End: w(i + 1), Next: next, Increments: windowName(incrementsDir, w(i), ".bin")}
+	}
+	l := &Ledger{
+		Rows: []Row{
+			row(10, map[int32]int64{0: 11}), row(15, nil), row(16, nil), row(60, map[int32]int64{0: 20, 1: 33}), {Window: w(61), End: w(62)}, row(79, nil),
+			row(80, map[int32]int64{0: 99, 1: 99, 2: 99}), // not sealed
+		},
+		Metrics: []MetricsRow{{Window: w(70), End: w(75)}, {Window: w(75), End: w(80)}, {Window: w(80), End: w(85)}},
+		seals:   map[int64]bool{w(10): true, w(79): true, w(80): true}, metricsSeals: map[int64]bool{w(70): true, w(80): true},
+	}
+	l.Rows[0].Mark = &kafkaio.Mark{Watermark: w(11)}
+	l.Rows[5].Mark = mark
+	source := &kafkaio.ResumePoint{Watermark: w(80), TopicID: "id", Partitions: []kafkaio.ResumePosition{
+		{Partition: 0, Start: 3, Next: 20, Read: 24, Raises: raises}, {Partition: 1, Start: 5, Next: 33, Read: 40}, {Partition: 2, Start: 7, Next: 7, Read: 9},
+	}}
+	file := func(i int64) IncrementsFile {
+		return IncrementsFile{Name: windowName(incrementsDir, w(i), ".bin"), End: w(i + 1)}
+	}
+	want := Start{Source: source, Done: w(80), MetricsDone: w(75), Increments: []IncrementsFile{file(15), file(16), file(60), file(79)}}
+	if diff := cmp.Diff(want, l.Resume()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// Without a final metrics row every increment is needed.
+	l.metricsSeals = map[int64]bool{w(80): true} // newer than W
+	want.MetricsDone, want.Increments = kafkaio.NoTime, append([]IncrementsFile{file(10)}, want.Increments...)
+	if diff := cmp.Diff(want, l.Resume()); diff != "" {
+		t.Errorf("without final metrics (-want +got):\n%s", diff)
+	}
+}
+
+// TestResumeProperty draws ledgers as runs that were killed leave them: rows in
+// any order with gaps, and of what is sealed all rows up to it.
+func TestResumeProperty(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		l := &Ledger{seals: map[int64]bool{}, metricsSeals: map[int64]bool{}}
+		sealed := rapid.Int64Range(-1, 100).Draw(t, "newest possible seal")
+		next := map[int32]int64{0: 0, 1: 0}
+		for i := range int64(rapid.IntRange(0, 110).Draw(t, "windows")) {
+			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
+				continue
+			}
+			r := Row{Window: w(i), End: w(i + 1), Next: map[int32]int64{}}
+			for p := range next {
+				if rapid.Bool().Draw(t, "read") {
+					next[p] += rapid.Int64Range(1, 9).Draw(t, "records")
+					r.Next[p] = next[p]
+				}
+			}
+			if rapid.Bool().Draw(t, "events") {
+				r.Increments = windowName(incrementsDir, r.Window, ".bin")
+			}
+			if rapid.Bool().Draw(t, "marked") {
+				r.Mark = &kafkaio.Mark{Watermark: r.End, Partitions: []kafkaio.Position{{Partition: 0, Next: next[0] + 3}, {Partition: 1, Next: next[1]}}}
+				l.seals[r.Window] = i <= sealed && rapid.Bool().Draw(t, "sealed")
+			}
+			l.Rows = append(l.Rows, r)
+		}
+		for i := int64(5); i <= 115; i += 5 {
+			if rapid.Bool().Draw(t, "metrics") {
+				l.Metrics = append(l.Metrics, MetricsRow{Window: w(i - 5), End: w(i)})
+				l.metricsSeals[w(i-5)] = i <= sealed+5 && rapid.Bool().Draw(t, "metrics sealed")
+			}
+		}
+
+		s := l.Resume()
+		row, ok := l.Sealed()
+		if !ok {
+			if s.Source != nil || s.Done != kafkaio.NoTime || s.MetricsDone != kafkaio.NoTime || s.Increments != nil {
+				t.Fatalf("nothing is final, but it starts at %+v", s)
+			}
+			return
+		}
+		if s.Done != row.End || s.Source.Watermark != row.End {
+			t.Fatalf("starts at %+v, want the end of window %d", s, row.Window)
+		}
+		// What is in files of final windows is never read again, and nothing behind them is left out.
+		for _, p := range s.Source.Partitions {
+			var want int64
+			for _, r := range l.Rows {
+				if r.Window <= row.Window {
+					want = max(want, r.Next[p.Partition])
+				} else if n, there := r.Next[p.Partition]; there && n <= p.Next {
+					t.Fatalf("partition %d goes on at %d, behind offset %d of a window that is not final", p.Partition, p.Next, n-1)
+				}
+			}
+			if p.Next != want || p.Read < p.Next {
+				t.Fatalf("partition %d goes on at %d (read to %d), want %d", p.Partition, p.Next, p.Read, want)
+			}
+		}
+		if s.MetricsDone > s.Done {
+			t.Fatalf("metrics are final up to %d, rows only up to %d", s.MetricsDone, s.Done)
+		}
+		// Open metrics windows get all they need, once.
+		for _, r := range l.Rows {
+			needed := r.Increments != "" && r.Window <= row.Window && (s.MetricsDone == kafkaio.NoTime || r.End > s.MetricsDone-55*60_000)
+			n := 0
+			for _, f := range s.Increments {
+				if f.Name == r.Increments && f.End == r.End {
+					n++
+				}
+			}
+			if (needed && n != 1) || n > 1 || (n > 0 && r.Window > row.Window) {
+				t.Fatalf("increments of window %d are emitted %d times; needed: %v", r.Window, n, needed)
+			}
+		}
+		if visible := l.Visible(); len(visible) == 0 || visible[len(visible)-1].Window != row.Window {
+			t.Fatalf("visible rows end at another window than the sealed one: %+v", visible)
+		}
+	})
+}
+
+// TestContinue removes what is provisional and nothing else.
+func TestContinue(t *testing.T) {
+	t.Parallel()
+	st := newLake(t)
+	state{rows: []int64{0, 1, 2, 9}, marked: []int64{1, 9}, seals: []int64{1}, metrics: []int64{0, 5, 10}, metricSeals: []int64{0, 5}, closed: true}.put(t, st)
+	files := func(i int64) []string {
+		return []string{
+			LaneName(Bronze, w(i), 3), LaneName(Late, w(i), 0), LaneName(Dead, w(i), 12), SilverName(w(i), "home & garden", 2), SilverName(w(i), "2026-03", 2),
+			windowName(incrementsDir, w(i), ".bin"),
+		}
+	}
+	metrics := func(i int64) []string {
+		return []string{MetricsName("5m", w(i)), MetricsName("sliding-1h", w(i))}
+	}
+	keep := slices.Concat(files(0), files(1), metrics(-5), []string{"gold/daily_sales/date=2026-03-01/part.parquet", "bronze/README", LaneName(Bronze, 0, 1)})
+	for _, name := range slices.Concat(keep, files(2), files(9), metrics(0), metrics(5)) {
+		if err := st.Put(t.Context(), name, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep = append(keep, settingsName, windowName(rowsDir, w(0), ".json"), windowName(rowsDir, w(1), ".json"), windowName(sealsDir, w(1), ".json"),
+		windowName(metricsRowsDir, w(-5), ".json"), windowName(metricsSealDir, w(-5), ".json"))
+	slices.Sort(keep)
+	start := readLedger(t, st).Resume()
+	before := names(t, st)
+	removed, err := Continue(t.Context(), st, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(keep, names(t, st)); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if want := len(before) - len(keep) - 1; removed != want { // closed.json is not counted
+		t.Errorf("%d removed, want %d", removed, want)
+	}
+	if l := readLedger(t, st); l.Closed != nil || len(l.Visible()) != 2 {
+		t.Errorf("closed %v, %d rows visible, want the two that are final", l.Closed, len(l.Visible()))
+	}
+	if diff := cmp.Diff(start, readLedger(t, st).Resume()); diff != "" {
+		t.Errorf("it goes on elsewhere now (-before +now):\n%s", diff)
+	}
+
+	// Nothing final: all goes but what is no file of the stream.
+	if _, err := Continue(t.Context(), st, Start{Done: kafkaio.NoTime, MetricsDone: kafkaio.NoTime}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"bronze/README", "gold/daily_sales/date=2026-03-01/part.parquet", settingsName}
+	if diff := cmp.Diff(want, names(t, st)); diff != "" {
+		t.Errorf("left of a lake where nothing is final (-want +got):\n%s", diff)
+	}
+}
+
+// TestWindowsOf: every name under which the ledger files something gives its
+// window back, or Continue would leave it.
+func TestWindowsOf(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int64{0, w(0), -60_000, 1_772_000_040_250} {
+		for _, name := range []string{
+			windowName(rowsDir, at, ".json"), windowName(incrementsDir, at, ".bin"), MetricsName("sliding-1h", at),
+			SilverName(at, "20260301T101500Z", 3), LaneName(Dead, at, 7),
+		} {
+			if got, err := windowOf(name); err != nil || got != at {
+				t.Errorf("windowOf(%q) = %d, %v, want %d", name, got, err, at)
+			}
+		}
+	}
+	if _, err := windowOf("bronze/README"); err == nil || !strings.Contains(err.Error(), "bronze/README") {
+		t.Errorf("error %v, want one that names the file", err)
+	}
+}

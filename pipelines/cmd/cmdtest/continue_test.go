@@ -1,0 +1,87 @@
+//go:build unix
+
+package cmdtest
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/shopstream/producer"
+)
+
+// TestLocalContinues replays a file twice into the same folder, then a longer
+// one: nothing is lost or doubled, and the lake is that of one run over the
+// longer file, row for row.
+func TestLocalContinues(t *testing.T) {
+	const part, all = 5000, 12_000
+	lines := eventLines(t, all)
+	short := writeFile(t, "part.jsonl", bytes.Join(lines[:part], nil))
+	long := writeFile(t, "all.jsonl", bytes.Join(lines, nil))
+	data, once := t.TempDir(), t.TempDir()
+
+	local := func(source, data string, read, sent, skipped string) {
+		t.Helper()
+		r := must(t, "local", "--source="+source, "--data="+data)
+		if r.stderr != "" {
+			t.Errorf("on standard error: %s", r.stderr)
+		}
+		for _, want := range []string{
+			sent + " records sent to topic ecommerce_events in ", " (" + skipped + " were there already)\n",
+			"\nThe ledger: " + read + " records read = ", " late. The identity holds.\n",
+			"\nThe lake is " + data + "/lake\n",
+		} {
+			if !strings.Contains(r.stdout, want) {
+				t.Errorf("expected %q in\n%s", want, r.stdout)
+			}
+		}
+	}
+	lake := filepath.Join(data, "lake")
+
+	local(short, data, "5,000", "5,000", "0")
+	wantClosed(t, lake, part)
+	first := rowsOf(t, lake)
+
+	local(short, data, "5,000", "0", "5,000")
+	wantClosed(t, lake, part)
+	sameRows(t, first, rowsOf(t, lake))
+
+	local(long, data, "12,000", "7,000", "5,000")
+	wantClosed(t, lake, all)
+	local(long, once, "12,000", "12,000", "0")
+	sameRows(t, rowsOf(t, filepath.Join(once, "lake")), rowsOf(t, lake))
+
+	t.Run("another file is refused", func(t *testing.T) {
+		other := writeFile(t, "other.jsonl", bytes.Join(lines[1:], nil))
+		r := run(t, program(t, "local", "--source="+other, "--data="+data))
+		if r.code != 1 || !strings.HasPrefix(r.stderr, "local: resume: ") || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("exit code %d: %s", r.code, r.stderr)
+		}
+	})
+}
+
+// eventLines are the events of a simulated shop as lines of JSON, with
+// duplicates, late ones, such as are out of order, and broken ones.
+func eventLines(t *testing.T, n int) [][]byte {
+	t.Helper()
+	sim := simulator(t, producer.SimulateOptions{
+		Seed: 5, Start: time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC), Partitions: 4, Density: 2, Flat: true, Foreign: 0.2,
+		Duplicates: 0.03, Late: 0.01, OutOfOrder: 0.3, MaxDelay: 25 * time.Second,
+	})
+	lines := make([][]byte, 0, n)
+	for len(lines) < n {
+		rec, ok := sim.Next()
+		if !ok {
+			t.Fatalf("the simulator ended after %d events: %v", len(lines), sim.Err())
+		}
+		line := rec.Value
+		if len(lines)%50 == 49 {
+			line = bytes.Replace(line, []byte(`"event_id"`), fmt.Appendf(nil, `"id%d"`, len(lines)), 1)
+		}
+		lines = append(lines, append(bytes.Clone(line), '\n'))
+	}
+	return lines
+}

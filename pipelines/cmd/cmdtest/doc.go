@@ -1,0 +1,3 @@
+// Package cmdtest tests the programs as a user meets them: built binaries,
+// their output, exit codes and signals.
+package cmdtest
