@@ -14,12 +14,9 @@ import (
 // TestSimulatedShopIsExact runs a simulated shop with every kind of trouble
 // through the pipeline, and compares the lake, row for row, with the
 // simulator's own ledger and with the reference; then again, and with other
-// batches and shards.
+// batches and shards. SHOPSTREAM_EVENTS sets how many events (200,000).
 func TestSimulatedShopIsExact(t *testing.T) {
-	count := int64(2_000_000)
-	if testing.Short() {
-		count = 100_000
-	}
+	count := setting(t, "SHOPSTREAM_EVENTS", 200_000)
 	cluster := startBroker(t, 4)
 	sim, err := producer.NewSimulator(producer.SimulateOptions{
 		Seed: 7, Start: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), Partitions: 4, Density: 200, Flat: true, Count: count,

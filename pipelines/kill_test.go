@@ -20,10 +20,10 @@ import (
 
 // TestKilledJobResumes kills the streaming program with SIGKILL at random
 // moments, again and again, until a run gets to the end, and compares the lake
-// with that of an undisturbed run, row for row. SHOPSTREAM_KILLS and
-// SHOPSTREAM_SEED set how often and how.
+// with that of an undisturbed run, row for row. SHOPSTREAM_KILLS sets how often
+// (3, and then without the long replay of Online Retail), SHOPSTREAM_SEED how.
 func TestKilledJobResumes(t *testing.T) {
-	kills, seed := setting(t, "SHOPSTREAM_KILLS", 6), setting(t, "SHOPSTREAM_SEED", time.Now().UnixNano())
+	kills, seed := setting(t, "SHOPSTREAM_KILLS", 3), setting(t, "SHOPSTREAM_SEED", time.Now().UnixNano())
 	t.Logf("SHOPSTREAM_KILLS=%d SHOPSTREAM_SEED=%d", kills, seed)
 	program := build(t, "./cmd/streaming")
 	for name, source := range map[string]func(t *testing.T) producer.Source{
@@ -41,6 +41,9 @@ func TestKilledJobResumes(t *testing.T) {
 			return src
 		},
 	} {
+		if name == "Online Retail" && os.Getenv("SHOPSTREAM_KILLS") == "" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			cluster := startBroker(t, 4)
 			src := source(t)
