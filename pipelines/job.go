@@ -29,7 +29,7 @@ func StreamingFrom(cfg config.Config) StreamingOptions {
 	start.Time, _ = cfg.Kafka.StartTime()
 	return StreamingOptions{
 		Source: kafkaio.Options{
-			ID: uuid.NewString(), Cluster: Cluster(cfg.Kafka), Topic: cfg.Kafka.Topic, Start: start,
+			ID: uuid.NewString(), Cluster: Cluster(cfg.Kafka), Topic: cfg.Kafka.Topic, Group: cfg.Kafka.Group, Start: start,
 			BaseWindow: cfg.Stream.BaseWindow, OutOfOrderness: cfg.Stream.OutOfOrderness,
 			Skew: cfg.Stream.Skew, MaxBytes: int(cfg.Stream.MaxEventBytes),
 			Bundle: cfg.Stream.Bundle, BundleRecords: cfg.Stream.BundleRecords, Align: cfg.Stream.Align,

@@ -26,7 +26,6 @@ type reference struct {
 	base, bound time.Duration
 	want        contents
 	cells       map[cell]*sums // of silver rows, by 5 minutes
-	late        map[string]int64
 }
 
 type cell struct {

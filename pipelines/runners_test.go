@@ -17,7 +17,7 @@ func simulated(t testing.TB) kafkaio.Cluster {
 	t.Helper()
 	cluster := startBroker(t, 4)
 	sim, err := producer.NewSimulator(producer.SimulateOptions{
-		Seed: 11, Start: time.Date(2026, 3, 1, 23, 30, 0, 0, time.UTC), Partitions: 4, Density: 2, Flat: true, Count: 6000,
+		Seed: 11, Start: time.Date(2026, 3, 1, 23, 30, 0, 0, time.UTC), Partitions: 4, Density: 5, Flat: true, Count: 6000,
 		Duplicates: 0.05, Invalid: 0.05, Late: 0.01, OutOfOrder: 0.3, MaxDelay: 25 * time.Second,
 		SkewPartition: 2, Skew: 24 * time.Hour, Foreign: 0.2,
 	})

@@ -1,6 +1,7 @@
 package kafkaio
 
 import (
+	"errors"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -76,7 +77,7 @@ func TestSourceOpensAgain(t *testing.T) {
 	if err := Close(id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sourceOf(id).reader(&Options{}, nil, &restriction{}); err != errClosed {
+	if _, err := sourceOf(id).reader(&Options{}, nil, &restriction{}); !errors.Is(err, errClosed) {
 		t.Errorf("a closed source opens connections: %v", err)
 	}
 	sourceOf(id).open()

@@ -27,6 +27,7 @@ type Options struct {
 	ID      string // names the source within this process (Finish, StatusOf, Close); default: a new UUID
 	Cluster Cluster
 	Topic   string
+	Group   string // consumer group that positions are reported to, for lag tools only; "": none
 	Start   Start
 
 	EventTime string // name of the function, registered by RegisterEventTime, that finds a record's event time

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -31,6 +32,7 @@ type reader struct {
 	client    sarama.Client
 	ctx       context.Context // of its fetchers; ended by close
 	cancel    context.CancelFunc
+	reached   atomic.Pointer[Status] // for reportOffsets
 
 	mu        sync.Mutex // held by the call that reads; guards what follows
 	fetchers  map[int32]*fetcher
@@ -46,6 +48,9 @@ func newReader(client sarama.Client, o *Options, eventTime EventTimeFunc, topicI
 		fetchers: map[int32]*fetcher{}, lastData: map[int32]time.Time{}, refreshed: time.Now(),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	if o.Group != "" {
+		go r.reportOffsets()
+	}
 	return r
 }
 

@@ -30,13 +30,6 @@ func drawLogs(t *rapid.T) logs {
 	return out
 }
 
-func (l logs) end(p int32) int64 {
-	if n := len(l[p]); n > 0 {
-		return l[p][n-1].Offset + 1
-	}
-	return 0
-}
-
 // seen is what was derived for one record.
 type seen struct {
 	High, Arrival int64

@@ -3,6 +3,7 @@ package kafkaio
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -33,8 +34,13 @@ func (fn *reading) slice(ctx context.Context, rt *sdf.LockRTracker, emit func(be
 	case err != nil:
 		return nil, err
 	}
-	src.publish(r.status(&st), st.Group)
+	status := r.status(&st)
+	r.reached.Store(&status)
+	src.publish(status, st.Group)
 	if st.Finished {
+		if err := r.commitOffsets(status); err != nil {
+			slog.Warn("cannot report offsets to the consumer group; lag tools show old ones", "group", r.opts.Group, "error", err)
+		}
 		return &st, src.release(st.Group)
 	}
 	return &st, nil

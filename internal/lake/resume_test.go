@@ -38,7 +38,9 @@ func TestResume(t *testing.T) {
 	}
 	l := &Ledger{
 		Rows: []Row{
-			row(10, map[int32]int64{0: 11}), row(15, nil), row(16, nil), row(60, map[int32]int64{0: 20, 1: 33}), {Window: w(61), End: w(62)}, row(79, nil),
+			row(10, map[int32]int64{0: 11}), row(15, nil), row(16, nil), row(60, map[int32]int64{0: 20, 1: 33}),
+			{Window: w(61), End: w(62)},
+			row(79, nil),
 			row(80, map[int32]int64{0: 99, 1: 99, 2: 99}), // not sealed
 		},
 		Metrics: []MetricsRow{{Window: w(70), End: w(75)}, {Window: w(75), End: w(80)}, {Window: w(80), End: w(85)}},

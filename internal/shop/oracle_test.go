@@ -93,10 +93,11 @@ func oracle(raw []byte, recordTime int64, l shop.Limits) (shop.Event, error) {
 		e.OrderID = str("order_id", shop.MaxText, true)
 		e.Line = integer("line", shop.MaxCount, false)
 		e.Quantity = integer("quantity", shop.MaxCount, true)
-		price, ok := m["unit_price"].(string)
+		price, _ := m["unit_price"].(string)
 		if n, isNumber := m["unit_price"].(json.Number); isNumber {
-			price, ok = n.String(), true
+			price = n.String()
 		}
+		var ok bool
 		if e.UnitPrice, ok = oracleMoney(price); !ok || e.UnitPrice <= 0 {
 			fail("unit_price")
 		}

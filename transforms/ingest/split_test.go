@@ -229,9 +229,12 @@ func TestSplitShards(t *testing.T) {
 // none of their memory used again.
 func TestSplitFlushes(t *testing.T) {
 	t.Parallel()
-	big := at(1, nil, false)
-	big.Value = append(big.Value, strings.Repeat(" ", 300_000)...)
-	broken := kafkaio.Record{Time: kafkaio.NoTime, High: splitBase, Value: []byte(strings.Repeat("x", 300_000))}
+	large := func(i int64) (event, broken kafkaio.Record) {
+		event = at(i, nil, false)
+		event.Value = append(event.Value, strings.Repeat(" ", 300_000)...)
+		broken = kafkaio.Record{Time: kafkaio.NoTime, High: splitBase, Value: bytes.Repeat([]byte{'A' + byte(i)}, 300_000)}
+		return event, broken
+	}
 	fn := &splitFn{Rules: testRules}
 	fn.Setup()
 	var elements, copies []packedElement
@@ -239,25 +242,27 @@ func TestSplitFlushes(t *testing.T) {
 		elements = append(elements, packedElement{et.Milliseconds(), key, data})
 		copies = append(copies, packedElement{et.Milliseconds(), key, slices.Clone(data)})
 	}
-	bundles := 2
+	const bundles = 2
 	for range bundles {
 		fn.StartBundle(emit)
-		for range 10 {
-			if err := fn.ProcessElement(batch1(0, splitBase, big, broken), emit); err != nil {
+		before := len(elements)
+		for i := range int64(10) {
+			if err := fn.ProcessElement(batch1(0, splitBase, pair(large(i))...), emit); err != nil {
 				t.Fatal(err)
 			}
 		}
-		early := 0
-		for _, e := range elements {
-			if len(e.Data) > flushBytes+400_000 {
-				t.Errorf("group %s: a batch of %d bytes", e.Key, len(e.Data))
-			}
-			early++
-		}
-		if early == 0 {
+		if len(elements) == before {
 			t.Error("nothing went downstream before the end of the bundle")
 		}
 		fn.FinishBundle(emit)
+	}
+	for i, e := range elements {
+		if len(e.Data) > flushBytes+400_000 {
+			t.Errorf("group %s: a batch of %d bytes", e.Key, len(e.Data))
+		}
+		if !bytes.Equal(e.Data, copies[i].Data) {
+			t.Errorf("group %s: an element changed after it was emitted", e.Key)
+		}
 	}
 	rows := map[string]int{}
 	for _, e := range elements {
@@ -267,12 +272,9 @@ func TestSplitFlushes(t *testing.T) {
 	if diff := gocmp.Diff(want, rows); diff != "" {
 		t.Errorf("rows by lane (-want +got):\n%s", diff)
 	}
-	for i := range elements {
-		if !bytes.Equal(elements[i].Data, copies[i].Data) {
-			t.Errorf("group %s: an element changed after it was emitted", elements[i].Key)
-		}
-	}
 }
+
+func pair(a, b kafkaio.Record) []kafkaio.Record { return []kafkaio.Record{a, b} }
 
 // TestSplitKeepsNoViews: the currency of an order with an escape is a view of
 // the parser's memory, which the next record overwrites.

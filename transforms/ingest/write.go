@@ -144,15 +144,27 @@ func file(lane lake.Lane, name string, rows int, data []byte) *lake.File {
 }
 
 func (fn *writeFn) bronze(start int64, partition int32, packed [][]byte) (ack, []byte, error) {
-	var rows []lake.BronzeRow
-	for _, p := range packed {
-		raw, err := s2.Decode(nil, p)
-		if err != nil {
+	batches := make([][]byte, len(packed))
+	size := 0
+	for i, p := range packed {
+		var err error
+		if batches[i], err = s2.Decode(nil, p); err != nil {
 			return ack{}, nil, err
 		}
+		size += len(batches[i])
+	}
+	// A batch starts with its first offset, and batches don't overlap.
+	slices.SortFunc(batches, func(a, b []byte) int {
+		return cmp.Compare((&unpacker{in: a}).uvarint(), (&unpacker{in: b}).uvarint())
+	})
+	var rows []lake.BronzeRow
+	for i, raw := range batches {
 		u := unpacker{in: raw}
 		for u.more() {
 			rows = append(rows, u.record(fn.Topic, partition))
+		}
+		if i == 0 {
+			rows = slices.Grow(rows, len(rows)*(size-len(raw))/max(1, len(raw)))
 		}
 		if u.err != nil {
 			return ack{}, nil, u.err
@@ -223,18 +235,25 @@ type event struct {
 
 func (fn *writeFn) silver(start int64, category string, shard int, packed [][]byte) (ack, []byte, error) {
 	var events []event
+	size := 0
 	for _, p := range packed {
+		size += len(p)
+	}
+	for i, p := range packed {
 		u := unpacker{in: p}
 		for u.more() {
 			events = append(events, event{})
 			e := &events[len(events)-1]
 			e.at = u.event(&e.Event)
 		}
+		if i == 0 {
+			events = slices.Grow(events, len(events)*(size-len(p))/max(1, len(p)))
+		}
 		if u.err != nil {
 			return ack{}, nil, u.err
 		}
 	}
-	sortIfNeeded(events, func(a, b *event) int { return a.at.compare(b.at) })
+	events = inLogOrder(events)
 	a := ack{Increments: map[int64][]byte{}, Revenue: map[string]int64{}}
 	events, a.Duplicates, a.Conflicts = dedup(events)
 
@@ -302,6 +321,21 @@ func dedup(events []event) (kept []event, duplicates, conflicts int64) {
 		kept = append(kept, e)
 	}
 	return kept, duplicates, conflicts
+}
+
+// inLogOrder returns events by partition and offset. It sorts small references,
+// which is much cheaper than moving the events about.
+func inLogOrder(events []event) []event {
+	order := make([]int32, len(events))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return events[a].at.compare(events[b].at) })
+	out := make([]event, len(events))
+	for i, j := range order {
+		out[i] = events[j]
+	}
+	return out
 }
 
 // sortIfNeeded sorts rows that are mostly in order already: batches come one

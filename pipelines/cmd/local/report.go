@@ -199,7 +199,9 @@ func (s *sums) print(w io.Writer) {
 	t.AppendHeader(table.Row{"#", "product", "name", "category", "lines", "units", "revenue"})
 	t.SetColumnConfigs([]table.ColumnConfig{
 		{Number: 3, WidthMax: 38, WidthMaxEnforcer: text.Trim},
-		{Number: 5, Align: text.AlignRight}, {Number: 6, Align: text.AlignRight}, {Number: 7, Align: text.AlignRight},
+		{Number: 5, Align: text.AlignRight},
+		{Number: 6, Align: text.AlignRight},
+		{Number: 7, Align: text.AlignRight},
 	})
 	for i, k := range s.top {
 		p := s.products[k]

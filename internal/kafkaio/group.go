@@ -1,0 +1,64 @@
+package kafkaio
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// groupEvery is how often positions are reported to the consumer group.
+const groupEvery = 2 * time.Second
+
+// reportOffsets commits the positions of a source to its consumer group until
+// the reader is closed. It is for lag tools alone: nothing reads them back, and
+// a failure is a warning.
+func (r *reader) reportOffsets() {
+	tick := time.NewTicker(groupEvery)
+	defer tick.Stop()
+	var last *Status
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s := r.reached.Load()
+		if s == nil || s == last {
+			continue
+		}
+		if err := r.commitOffsets(*s); err != nil {
+			slog.Warn("cannot report offsets to the consumer group; lag tools show old ones", "group", r.opts.Group, "error", err)
+		}
+		last = s
+	}
+}
+
+// commitOffsets commits positions as a client that is no member of the group.
+func (r *reader) commitOffsets(s Status) error {
+	if r.opts.Group == "" || len(s.Partitions) == 0 {
+		return nil
+	}
+	coordinator, err := r.client.Coordinator(r.opts.Group)
+	if err != nil {
+		return err
+	}
+	req := sarama.NewOffsetCommitRequest(r.client.Config(), r.opts.Group)
+	for _, p := range s.Partitions {
+		req.AddBlock(r.opts.Topic, p.Partition, p.Next, 0, "")
+	}
+	resp, err := coordinator.CommitOffset(req)
+	if err != nil {
+		return errors.Join(err, r.client.RefreshCoordinator(r.opts.Group))
+	}
+	for topic, partitions := range resp.Errors {
+		for p, code := range partitions {
+			if code != sarama.ErrNoError {
+				return fmt.Errorf("topic %s, partition %d: %w", topic, p, code)
+			}
+		}
+	}
+	return nil
+}
