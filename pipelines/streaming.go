@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
 	"github.com/google/uuid"
 
@@ -18,7 +17,7 @@ import (
 )
 
 func init() {
-	register.DoFn1x0[int64](&endFn{})
+	beam.RegisterDoFn(&endFn{})
 }
 
 // refreshEvery is how often a streaming job looks for new partitions.

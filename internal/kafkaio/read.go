@@ -16,8 +16,8 @@ import (
 )
 
 func init() {
-	register.DoFn5x2[context.Context, *watermarkEstimator, *sdf.LockRTracker, []byte, func(beam.EventTime, RecordBatch), sdf.ProcessContinuation, error](&readFn{})
-	register.DoFn4x2[context.Context, *sdf.LockRTracker, []byte, func(beam.EventTime, RecordBatch), sdf.ProcessContinuation, error](&readOnceFn{})
+	beam.RegisterDoFn(&readFn{})
+	beam.RegisterDoFn(&readOnceFn{})
 	register.Emitter2[beam.EventTime, RecordBatch]()
 }
 

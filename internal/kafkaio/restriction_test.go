@@ -2,6 +2,7 @@ package kafkaio
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -42,10 +43,13 @@ type run struct {
 	from  int64           // the watermark it went on from: what is before it is final, and its records are read again
 	seen  map[string]seen // by "partition/offset"
 	marks []*Mark
+	order []string // keys of seen as they came
+	upTo  []int    // by mark: how many had come before it
+	began map[int32]int64
 }
 
 func newRun(l logs) *run {
-	r := &run{st: restriction{Groups: 1, Watermark: NoTime}, from: NoTime, seen: map[string]seen{}}
+	r := &run{st: restriction{Groups: 1, Watermark: NoTime}, from: NoTime, seen: map[string]seen{}, began: map[int32]int64{}}
 	for p := range l {
 		r.st.Parts = append(r.st.Parts, partState{ID: int32(p), End: noEnd, High: NoTime})
 	}
@@ -69,6 +73,7 @@ func (r *run) step(t *rapid.T, w Windowing, l logs, idling bool) {
 			return
 		}
 		r.marks = append(r.marks, r.st.mark(w, wm))
+		r.upTo = append(r.upTo, len(r.order))
 		r.st.Watermark = wm
 		return
 	}
@@ -100,6 +105,7 @@ func (r *run) take(t *rapid.T, w Windowing, l logs, p *partState, n int) {
 				t.Fatalf("%s was emitted twice", key)
 			}
 			r.seen[key] = seen{rec.High, b.Arrival, rec.Late}
+			r.order = append(r.order, key)
 		}
 	}
 	if count != len(records) || p.Next != next {
@@ -188,13 +194,67 @@ func TestResumeDerivesTheSame(t *testing.T) {
 					}
 				}
 			}
-			// Go on as a third run would: what was final stays known.
-			for key, s := range before.seen {
-				if s.Arrival < m.Watermark {
-					after.seen[key] = s
-				}
-			}
 			before = after
+		}
+	})
+}
+
+// What the sinks make of it: a run that is stopped keeps the windows before
+// its newest mark, and the next one goes on from there. In the end every
+// record is in one place, once.
+func TestEveryRecordEndsUpOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, l := drawWindowing(t), drawLogs(t)
+		times := map[string]int64{}
+		for p, records := range l {
+			for _, rec := range records {
+				times[fmt.Sprintf("%d/%d", p, rec.Offset)] = rec.Time
+			}
+		}
+		place := map[string]string{}
+		// keep files the first n records of a run that belong to windows before end.
+		keep := func(r *run, n int, end int64) {
+			for _, key := range r.order[:n] {
+				lane, window := "on time", w.Start(times[key])
+				switch {
+				case times[key] == NoTime:
+					lane, window = "invalid", r.seen[key].Arrival
+				case r.seen[key].Late:
+					lane, window = "late", r.seen[key].Arrival
+				case window < r.from: // passed over: an earlier run has it
+					if place[key] != lane {
+						t.Fatalf("%s is passed over, but it is %q", key, place[key])
+					}
+					continue
+				}
+				if window >= end {
+					continue
+				}
+				if place[key] != "" {
+					t.Fatalf("%s is %s, and was %s already", key, lane, place[key])
+				}
+				place[key] = lane
+			}
+		}
+		r := newRun(l)
+		for range rapid.IntRange(0, 4).Draw(t, "kills") {
+			for range rapid.IntRange(0, 40).Draw(t, "steps") {
+				r.step(t, w, l, true)
+			}
+			if len(r.marks) == 0 {
+				continue
+			}
+			newest := len(r.marks) - 1
+			m := r.marks[newest]
+			keep(r, r.upTo[newest], m.Watermark)
+			r = resumeFrom(r, l, m)
+		}
+		r.finish(t, w, l)
+		keep(r, len(r.order), math.MaxInt64)
+		for key := range times {
+			if place[key] == "" {
+				t.Fatalf("%s is lost", key)
+			}
 		}
 	})
 }
@@ -202,14 +262,15 @@ func TestResumeDerivesTheSame(t *testing.T) {
 // resumeFrom is what the ledger makes of a mark: each partition goes on at its
 // first record whose arrival window is after the mark's watermark.
 func resumeFrom(old *run, l logs, m *Mark) *run {
-	r := &run{st: restriction{Groups: 1, Watermark: m.Watermark}, from: m.Watermark, seen: map[string]seen{}}
+	r := &run{st: restriction{Groups: 1, Watermark: m.Watermark}, from: m.Watermark, seen: map[string]seen{}, began: map[int32]int64{}}
 	for _, p := range m.Partitions {
-		next := p.Start
+		next := max(p.Start, old.began[p.Partition])
 		for _, rec := range l[p.Partition] {
 			if s, ok := old.seen[fmt.Sprintf("%d/%d", p.Partition, rec.Offset)]; ok && s.Arrival < m.Watermark {
 				next = rec.Offset + 1
 			}
 		}
+		r.began[p.Partition] = next
 		r.st.Parts = append(r.st.Parts, partState{
 			ID: p.Partition, Start: p.Start, Next: next, Read: p.Next, End: noEnd, High: NoTime, Raises: slices.Clone(p.Raises),
 		})

@@ -8,7 +8,7 @@ const NoTime int64 = math.MinInt64
 
 // Windowing holds the two lengths that decide, from the log alone, which
 // window a record belongs to and whether it is late. Times are milliseconds
-// since the epoch.
+// since the epoch; event times are not before it.
 type Windowing struct {
 	Base  int64 // length of the base window, ms
 	Bound int64 // out-of-orderness bound D, ms
@@ -43,9 +43,10 @@ func (w Windowing) Late(t, high int64) bool {
 
 // Watermark is the watermark that a high event time allows, floored to the
 // base window (a runner touches every pending element at each step of its
-// watermark, so steps are as coarse as they may be).
+// watermark, so steps are as coarse as they may be). There is none before the
+// epoch: it would let records be raised to arrival windows before the first.
 func (w Windowing) Watermark(high int64) int64 {
-	if high == NoTime {
+	if high == NoTime || high < w.Bound {
 		return NoTime
 	}
 	return w.Start(high - w.Bound)

@@ -1,7 +1,6 @@
 package kafkaio
 
 import (
-	"math"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -19,13 +18,12 @@ func TestWindowing(t *testing.T) {
 		{109, 135, true},
 		{110, 135, false},
 		{0, NoTime, false},
-		{math.MinInt32, 0, true},
 	} {
 		if got := w.Late(c.time, c.high); got != c.late {
 			t.Errorf("Late(%d, %d) = %t", c.time, c.high, got)
 		}
 	}
-	for high, want := range map[int64]int64{NoTime: NoTime, 134: 100, 135: 110, 0: -30} {
+	for high, want := range map[int64]int64{NoTime: NoTime, 134: 100, 135: 110, 25: 0, 24: NoTime, 0: NoTime} {
 		if got := w.Watermark(high); got != want {
 			t.Errorf("Watermark(%d) = %d, want %d", high, got, want)
 		}
@@ -40,7 +38,7 @@ func TestWindowing(t *testing.T) {
 func TestWindowingProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := Windowing{Base: rapid.Int64Range(1, 100_000).Draw(t, "base"), Bound: rapid.Int64Range(0, 100_000).Draw(t, "bound")}
-		at := rapid.Int64Range(-1<<40, 1<<40).Draw(t, "time")
+		at := rapid.Int64Range(0, 1<<40).Draw(t, "time")
 		high := rapid.Int64Range(at, 1<<41).Draw(t, "high")
 		start := w.Start(at)
 		if start > at || at-start >= w.Base || start%w.Base != 0 {

@@ -15,7 +15,7 @@ import (
 )
 
 func init() {
-	register.DoFn4x1[beam.EventTime, []byte, []byte, func(beam.EventTime, int64), error](&writeFn{})
+	beam.RegisterDoFn(&writeFn{})
 	register.Emitter2[beam.EventTime, int64]()
 }
 

@@ -18,8 +18,8 @@ import (
 )
 
 func init() {
-	register.DoFn6x1[context.Context, beam.Window, int64, func(*[]byte) bool, func(beam.EventTime, int64, []byte), func(int64, []byte), error](&commitFn{})
-	register.DoFn5x1[context.Context, beam.Window, int64, func(*[]byte) bool, func(int64), error](&sealFn{})
+	beam.RegisterDoFn(&commitFn{})
+	beam.RegisterDoFn(&sealFn{})
 	register.Emitter3[beam.EventTime, int64, []byte]()
 	register.Emitter1[int64]()
 }

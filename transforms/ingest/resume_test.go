@@ -61,10 +61,10 @@ func TestResumeAtEveryMark(t *testing.T) {
 		step   int64 // marks apart
 		n      int
 	}{
-		{direct, 60_000, 1, 70},
-		{direct, 10_000, 9, 100},
-		{direct, 600_000, 1, 250},
-		{prism, 60_000, 19, 100},
+		{direct, 60_000, 1, 50},
+		{direct, 10_000, 9, 80},
+		{direct, 600_000, 1, 150},
+		{prism, 60_000, 19, 60},
 		{prism, 3_600_000, 1, 250},
 	} {
 		t.Run(c.runner+"/"+asJSON(t, c.base), func(t *testing.T) {

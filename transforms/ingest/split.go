@@ -29,7 +29,7 @@ import (
 )
 
 func init() {
-	register.DoFn2x1[kafkaio.RecordBatch, func(beam.EventTime, string, []byte), error](&splitFn{})
+	beam.RegisterDoFn(&splitFn{})
 	register.Emitter3[beam.EventTime, string, []byte]()
 	beam.RegisterType(reflect.TypeFor[Rules]())
 	kafkaio.RegisterEventTime(EventTimeName, func(value []byte, recordTime, skew int64, maxBytes int) (int64, bool) {

@@ -25,7 +25,7 @@ import (
 )
 
 func init() {
-	register.DoFn5x1[context.Context, beam.Window, string, func(*[]byte) bool, func(int64, []byte), error](&writeFn{})
+	beam.RegisterDoFn(&writeFn{})
 	register.Iter1[[]byte]()
 	register.Emitter2[int64, []byte]()
 }

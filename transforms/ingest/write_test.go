@@ -20,7 +20,7 @@ var freshStart = lake.Start{Done: kafkaio.NoTime, MetricsDone: kafkaio.NoTime}
 // files, rows and the ledger with the reference.
 func TestLake(t *testing.T) {
 	t.Parallel()
-	l := randomLog(1, 3, 300, 8_000)
+	l := randomLog(1, 3, 250, 8_000)
 	for name, c := range map[string]struct {
 		runner string
 		shards int

@@ -17,9 +17,9 @@ import (
 )
 
 func init() {
-	register.DoFn5x1[context.Context, beam.Window, int64, func(*[]byte) bool, func(beam.EventTime, int64, []byte), error](&publishFn{})
-	register.DoFn5x1[context.Context, beam.Window, int64, func(*[]byte) bool, func(int64), error](&sealFn{})
-	register.DoFn3x1[context.Context, lake.IncrementsFile, func(beam.EventTime, int64, []byte), error](&againFn{})
+	beam.RegisterDoFn(&publishFn{})
+	beam.RegisterDoFn(&sealFn{})
+	beam.RegisterDoFn(&againFn{})
 	beam.RegisterType(reflect.TypeFor[lake.IncrementsFile]())
 	register.Iter1[[]byte]()
 	register.Emitter1[int64]()

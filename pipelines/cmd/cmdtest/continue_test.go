@@ -17,7 +17,7 @@ import (
 // one: nothing is lost or doubled, and the lake is that of one run over the
 // longer file, row for row.
 func TestLocalContinues(t *testing.T) {
-	const part, all = 5000, 12_000
+	const part, all = 20_000, 30_000 // several reads of each partition: the source takes 2,048 records at once
 	lines := eventLines(t, all)
 	short := writeFile(t, "part.jsonl", bytes.Join(lines[:part], nil))
 	long := writeFile(t, "all.jsonl", bytes.Join(lines, nil))
@@ -25,9 +25,12 @@ func TestLocalContinues(t *testing.T) {
 
 	local := func(source, data string, read, sent, skipped string) {
 		t.Helper()
-		r := must(t, "local", "--source="+source, "--data="+data)
-		if r.stderr != "" {
-			t.Errorf("on standard error: %s", r.stderr)
+		cmd := program(t, "local", "--source="+source, "--data="+data)
+		// Small bundles, so that a watermark is reported, and windows become final, before the end of the file.
+		cmd.Env = append(cmd.Env, "SHOPSTREAM_STREAM_BUNDLE_RECORDS=500")
+		r := run(t, cmd)
+		if r.code != 0 || r.stderr != "" {
+			t.Fatalf("exit code %d: %s", r.code, r.stderr)
 		}
 		for _, want := range []string{
 			sent + " records sent to topic ecommerce_events in ", " (" + skipped + " were there already)\n",
@@ -41,17 +44,20 @@ func TestLocalContinues(t *testing.T) {
 	}
 	lake := filepath.Join(data, "lake")
 
-	local(short, data, "5,000", "5,000", "0")
+	local(short, data, "20,000", "20,000", "0")
 	wantClosed(t, lake, part)
+	if _, ledger := ledgerOf(t, lake); len(ledger.Resume().Increments) == 0 {
+		t.Fatal("no window is final yet, so that there is nothing to continue: a longer file is needed")
+	}
 	first := rowsOf(t, lake)
 
-	local(short, data, "5,000", "0", "5,000")
+	local(short, data, "20,000", "0", "20,000")
 	wantClosed(t, lake, part)
 	sameRows(t, first, rowsOf(t, lake))
 
-	local(long, data, "12,000", "7,000", "5,000")
+	local(long, data, "30,000", "10,000", "20,000")
 	wantClosed(t, lake, all)
-	local(long, once, "12,000", "12,000", "0")
+	local(long, once, "30,000", "30,000", "0")
 	sameRows(t, rowsOf(t, filepath.Join(once, "lake")), rowsOf(t, lake))
 
 	t.Run("another file is refused", func(t *testing.T) {
@@ -68,7 +74,7 @@ func TestLocalContinues(t *testing.T) {
 func eventLines(t *testing.T, n int) [][]byte {
 	t.Helper()
 	sim := simulator(t, producer.SimulateOptions{
-		Seed: 5, Start: time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC), Partitions: 4, Density: 2, Flat: true, Foreign: 0.2,
+		Seed: 5, Start: time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC), Partitions: 4, Density: 10, Flat: true, Foreign: 0.2,
 		Duplicates: 0.03, Late: 0.01, OutOfOrder: 0.3, MaxDelay: 25 * time.Second,
 	})
 	lines := make([][]byte, 0, n)
