@@ -63,6 +63,16 @@ func (o *StreamingOptions) For(runner string) error {
 	return o.Validate()
 }
 
+// Init makes the lake if there is none, and otherwise checks that it was made
+// with the same settings.
+func (o StreamingOptions) Init(ctx context.Context) error {
+	st, err := lake.Shared(ctx, o.Lake)
+	if err != nil {
+		return err
+	}
+	return lake.Init(ctx, st, o.Settings())
+}
+
 // Resume makes the lake if there is none, and otherwise finds in its ledger
 // where the job goes on, and removes what an earlier run left unfinished. The
 // source's start is used only where the ledger has nothing final.
@@ -72,11 +82,11 @@ func (o *StreamingOptions) Resume(ctx context.Context) error {
 	if err := kafkaio.CheckTopic(o.Source.Cluster, o.Source.Topic); err != nil {
 		return err
 	}
-	st, err := lake.Shared(ctx, o.Lake)
-	if err != nil {
+	if err := o.Init(ctx); err != nil {
 		return err
 	}
-	if err := lake.Init(ctx, st, o.Settings()); err != nil {
+	st, err := lake.Shared(ctx, o.Lake)
+	if err != nil {
 		return err
 	}
 	ledger, err := lake.ReadLedger(ctx, st)

@@ -22,6 +22,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -140,16 +141,24 @@ func (r *recorder) Logf(level kfake.LogLevel, format string, args ...any) {
 		return
 	}
 	text := fmt.Sprintf(format, args...)
+	// A batch that cannot be saved is only a warning to kfake, and is repeated for every batch.
+	unsaved := strings.HasPrefix(text, "persist ")
+	if level == kfake.LogLevelError || unsaved {
+		if unsaved {
+			text += ": free some space or choose another data folder"
+		}
+		r.mu.Lock()
+		first := r.first == nil
+		if first {
+			r.first = errors.New("embedded broker: " + text)
+		}
+		r.mu.Unlock()
+		if !first {
+			return
+		}
+	}
 	if r.to != nil {
 		r.to.Warn("embedded broker: " + text)
-	}
-	if level != kfake.LogLevelError {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.first == nil {
-		r.first = errors.New("embedded broker: " + text)
 	}
 }
 

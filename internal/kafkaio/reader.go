@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,7 +122,10 @@ func (r *reader) turn(st *restriction) (turn, error) {
 		}
 		t.next = p.End
 	}
-	r.lastData[p.ID] = time.Now()
+	// Records without a valid time move no clock: a partition that brings nothing else is as good as idle.
+	if slices.ContainsFunc(t.records, func(rec Record) bool { return rec.Time != NoTime }) {
+		r.lastData[p.ID] = time.Now()
+	}
 	return t, nil
 }
 

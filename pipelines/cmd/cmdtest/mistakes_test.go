@@ -192,7 +192,7 @@ func TestDataFolderMistakes(t *testing.T) {
 	t.Run("full disk", func(t *testing.T) {
 		disk := smallDisk(t)
 		r := run(t, program(t, "local", "--data="+disk, "--rate=200000", "--duration=20s"))
-		if r.code != 1 || !strings.Contains(r.stderr, "no space left on device") {
+		if r.code != 1 || !strings.Contains(r.stderr, "no space left on device: free some space or choose another data folder") {
 			t.Errorf("exit code %d, want 1 and a line that names the cause:\n%s", r.code, r.stderr)
 		}
 	})

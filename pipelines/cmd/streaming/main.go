@@ -116,11 +116,16 @@ func start(args []string) int {
 }
 
 func run(ctx context.Context, o pipelines.StreamingOptions, runner, listen string) error {
-	if pipelines.InProcess(runner) {
+	switch {
+	case pipelines.InProcess(runner):
 		if err := o.Resume(ctx); err != nil {
 			return err
 		}
 		if err := monitor(ctx, listen, o.Source.ID); err != nil {
+			return err
+		}
+	case flag.Lookup("dry_run").Value.String() != "true": // which touches nothing
+		if err := o.Init(ctx); err != nil {
 			return err
 		}
 	}
