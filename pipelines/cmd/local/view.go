@@ -124,15 +124,15 @@ func (v *view) draw() {
 		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", v.lines)
 	}
 	lines := []string{
-		fmt.Sprintf("  %-10s %s", "running", clock),
-		fmt.Sprintf("  %-10s %s records, %s/s, lag %s", "read", number(p.Read), number(int64(rate)), number(lag)),
-		fmt.Sprintf("  %-10s %s silver, %s duplicates, %s late, %s dead letters", "in the lake", number(p.Silver), number(p.Duplicates), number(p.Late), number(dead)),
-		fmt.Sprintf("  %-10s %s (as read, provisional)", "revenue", amounts(p.Provisional)),
-		fmt.Sprintf("  %-10s %s (final)", "", final),
-		fmt.Sprintf("  %-10s %s", "watermark", clockTime(status.Watermark)),
+		fmt.Sprintf("  %-12s %s", "running", clock),
+		fmt.Sprintf("  %-12s %s records, %s/s, lag %s", "read", number(p.Read), number(int64(rate)), number(lag)),
+		fmt.Sprintf("  %-12s %s silver, %s duplicates, %s late, %s dead letters", "in the lake", number(p.Silver), number(p.Duplicates), number(p.Late), number(dead)),
+		fmt.Sprintf("  %-12s %s (as read, provisional)", "revenue", amounts(p.Provisional)),
+		fmt.Sprintf("  %-12s %s (final)", "", final),
+		fmt.Sprintf("  %-12s %s", "watermark", clockTime(status.Watermark)),
 	}
 	if v.sending.Records > 0 {
-		lines = slices.Insert(lines, 1, fmt.Sprintf("  %-10s %s events, %s/s", "shop", number(v.sending.Records), number(int64(v.sending.Rate))))
+		lines = slices.Insert(lines, 1, fmt.Sprintf("  %-12s %s events, %s/s", "shop", number(v.sending.Records), number(int64(v.sending.Rate))))
 	}
 	if v.note != "" {
 		lines = append(lines, "  "+v.note)
