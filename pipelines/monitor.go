@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -12,12 +13,29 @@ import (
 	"example.com/shopstream/internal/telemetry"
 )
 
-// Monitor exports what the source of a job in this process has reached. It is
+// stale is how long a job with lag may commit nothing and still be ready.
+const stale = 5 * time.Minute
+
+// ServeMetrics serves /metrics, /healthz and /readyz of the job in this process
+// whose source has this ID, until ctx ends, and returns the address of /metrics. An empty listen serves
+// nothing.
+func ServeMetrics(ctx context.Context, listen, source string) (url string, err error) {
+	if listen == "" {
+		return "", nil
+	}
+	m := monitor{source: source, started: time.Now()}
+	if err := telemetry.Registry.Register(m); err != nil {
+		return "", err
+	}
+	addr, err := telemetry.Serve(ctx, listen, m.ready)
+	return "http://" + addr + "/metrics", err
+}
+
+// monitor exports what the source of a job in this process has reached. It is
 // a prometheus.Collector.
-type Monitor struct {
-	Source  string        // ID of the source
-	Started time.Time     // when the job started
-	Stale   time.Duration // a job with lag that committed nothing for so long is not ready
+type monitor struct {
+	source  string // ID of the source
+	started time.Time
 }
 
 var (
@@ -29,18 +47,18 @@ var (
 )
 
 // Describe implements prometheus.Collector.
-func (m Monitor) Describe(ch chan<- *prometheus.Desc) {
+func (m monitor) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{watermarkDesc, lagDesc, offsetDesc, highDesc, commitAgeDesc} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (m Monitor) Collect(ch chan<- prometheus.Metric) {
+func (m monitor) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	s := kafkaio.StatusOf(m.Source)
+	s := kafkaio.StatusOf(m.source)
 	if s.Watermark != kafkaio.NoTime {
 		gauge(watermarkDesc, float64(s.Watermark)/1000)
 	}
@@ -55,18 +73,18 @@ func (m Monitor) Collect(ch chan<- prometheus.Metric) {
 	gauge(commitAgeDesc, m.commitAge().Seconds())
 }
 
-func (m Monitor) commitAge() time.Duration {
+func (m monitor) commitAge() time.Duration {
 	last := telemetry.Snapshot().LastCommit
 	if last.IsZero() {
-		last = m.Started
+		last = m.started
 	}
 	return time.Since(last)
 }
 
-// Ready returns an error while the job does not keep up: before its source has
-// read anything, and when there is lag but no commit for Stale.
-func (m Monitor) Ready() error {
-	s := kafkaio.StatusOf(m.Source)
+// ready returns an error while the job does not keep up: before its source has
+// read anything, and when there is lag but no commit for too long.
+func (m monitor) ready() error {
+	s := kafkaio.StatusOf(m.source)
 	if len(s.Partitions) == 0 {
 		return errors.New("the source has not started")
 	}
@@ -74,7 +92,7 @@ func (m Monitor) Ready() error {
 	for _, p := range s.Partitions {
 		lag += p.Lag
 	}
-	if age := m.commitAge(); lag > 0 && age > m.Stale {
+	if age := m.commitAge(); lag > 0 && age > stale {
 		return fmt.Errorf("%d records behind and nothing committed for %s", lag, age.Round(time.Second))
 	}
 	return nil

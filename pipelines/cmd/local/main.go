@@ -144,6 +144,13 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	if err := o.Resume(ctx); err != nil {
 		return err
 	}
+	url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source.ID)
+	if err != nil {
+		return err
+	}
+	if url != "" {
+		fmt.Println("metrics:", url)
+	}
 	totals, err := events.ingest(ctx, stop, o)
 	if err != nil {
 		return err

@@ -13,12 +13,10 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	"example.com/shopstream/internal/config"
-	"example.com/shopstream/internal/telemetry"
 	"example.com/shopstream/pipelines"
 )
 
@@ -37,9 +35,6 @@ Runners: prism, direct (only with --bounded), universal, dataflow. Beam's own op
 (--endpoint, --project, --dry_run, …) are taken as they are; --help-beam lists all flags.
 Exit codes: 0 done, 1 an error, 2 a wrong setting, 130 interrupted.
 `
-
-// stale is how long a job with lag may commit nothing and still be ready.
-const stale = 5 * time.Minute
 
 func main() { os.Exit(start(os.Args[1:])) }
 
@@ -121,9 +116,11 @@ func run(ctx context.Context, o pipelines.StreamingOptions, runner, listen strin
 		if err := o.Resume(ctx); err != nil {
 			return err
 		}
-		if err := monitor(ctx, listen, o.Source.ID); err != nil {
+		url, err := pipelines.ServeMetrics(ctx, listen, o.Source.ID)
+		if err != nil {
 			return err
 		}
+		slog.Info("metrics", "address", url)
 	case flag.Lookup("dry_run").Value.String() != "true": // which touches nothing
 		if err := o.Init(ctx); err != nil {
 			return err
@@ -138,20 +135,4 @@ func run(ctx context.Context, o pipelines.StreamingOptions, runner, listen strin
 			"duplicates", totals.Duplicates, "late", totals.Late, "dead_letters", totals.DeadCount())
 	}
 	return nil
-}
-
-// monitor serves the metrics of a job in this process.
-func monitor(ctx context.Context, listen, source string) error {
-	if listen == "" {
-		return nil
-	}
-	m := pipelines.Monitor{Source: source, Started: time.Now(), Stale: stale}
-	if err := telemetry.Registry.Register(m); err != nil {
-		return err
-	}
-	addr, err := telemetry.Serve(ctx, listen, m.Ready)
-	if err == nil {
-		slog.Info("metrics", "address", "http://"+addr+"/metrics")
-	}
-	return err
 }
