@@ -35,7 +35,7 @@ func StreamingFrom(cfg config.Config) StreamingOptions {
 			Bundle: cfg.Stream.Bundle, BundleRecords: cfg.Stream.BundleRecords, Align: cfg.Stream.Align,
 			IdleAfter: cfg.Kafka.IdleAfter, Refresh: refreshEvery, Budget: int64(cfg.Stream.Budget),
 		},
-		Lake: cfg.Lake.URI, Shards: cfg.Stream.Shards, Start: freshStart,
+		Lake: cfg.Lake.URI, Shards: cfg.Stream.Shards, Start: freshStart, asked: cfg.Kafka.Start != "ledger",
 	}
 }
 
@@ -56,6 +56,8 @@ func (o *StreamingOptions) For(runner string) error {
 		return errors.New("the direct runner ends only when its input does: add --bounded, or use --runner=prism")
 	case runner == Direct:
 		o.Source.OneCall = true
+	case runner == "dataflow" && !strings.HasPrefix(o.Lake, "gs://"):
+		return fmt.Errorf("lake %q: Dataflow's workers are on other machines and need a bucket: --lake=gs://bucket/prefix", o.Lake)
 	case runner != Prism:
 		// Reading and writing are on other machines: nobody here would report what is written.
 		o.Source.Budget = 0
@@ -78,7 +80,10 @@ func (o StreamingOptions) Init(ctx context.Context) error {
 // source's start is used only where the ledger has nothing final.
 //
 // It is for runners that keep no state between runs (Prism, direct).
-func (o *StreamingOptions) Resume(ctx context.Context) error {
+//
+// The lake is locked until Run has ended. Nothing in it is changed unless the
+// topic can still supply what would be removed.
+func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
 	if err := kafkaio.CheckTopic(o.Source.Cluster, o.Source.Topic); err != nil {
 		return err
 	}
@@ -89,13 +94,21 @@ func (o *StreamingOptions) Resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.unlock, err = lake.Lock(st); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, o.unlock())
+		}
+	}()
 	ledger, err := lake.ReadLedger(ctx, st)
 	if err != nil {
 		return err
 	}
 	o.Start = ledger.Resume()
-	if o.Start.Source != nil && (o.Source.Start.Latest || !o.Source.Start.Time.IsZero()) {
-		slog.Warn("kafka.start is not used: the lake goes on where its ledger ends", "lake", st.URI())
+	if err := o.checkSource(ctx, st, ledger); err != nil {
+		return err
 	}
 	removed, err := lake.Continue(ctx, st, o.Start)
 	if err != nil {
@@ -107,18 +120,66 @@ func (o *StreamingOptions) Resume(ctx context.Context) error {
 	return nil
 }
 
+// checkSource returns an error unless the topic can supply what the lake lacks
+// and what continuing it removes.
+func (o *StreamingOptions) checkSource(ctx context.Context, st lake.Store, ledger *lake.Ledger) error {
+	if o.Start.Source != nil {
+		if o.asked {
+			slog.Warn("kafka.start is not used: the lake goes on where its ledger ends", "lake", st.URI())
+		}
+		check := o.Source
+		check.Start = kafkaio.Start{Resume: o.Start.Source}
+		return kafkaio.CheckStart(check)
+	}
+	if ledger.Closed == nil {
+		return nil // nothing that a reader could see is removed
+	}
+	// A short read that ended before any watermark: all of it is read again.
+	if o.Source.Start.Latest || !o.Source.Start.Time.IsZero() {
+		return fmt.Errorf("the lake %s has to be read again from its beginning: drop --start, or use another lake", st.URI())
+	}
+	first, next, err := ledger.Offsets(ctx, st)
+	if err != nil {
+		return err
+	}
+	return kafkaio.CheckOffsets(o.Source.Cluster, o.Source.Topic, first, next)
+}
+
+// New makes the lake of a job that keeps its own state (Flink, Dataflow), and
+// refuses one that has data: a job that starts would write over it.
+func (o StreamingOptions) New(ctx context.Context) error {
+	if err := o.Init(ctx); err != nil {
+		return err
+	}
+	st, err := lake.Shared(ctx, o.Lake)
+	if err != nil {
+		return err
+	}
+	ledger, err := lake.ReadLedger(ctx, st)
+	if err != nil {
+		return err
+	}
+	if len(ledger.Rows) > 0 {
+		return fmt.Errorf("the lake %s has data, which a new job would write over: update the running job (--update), or use another lake", st.URI())
+	}
+	return nil
+}
+
 // Run builds and runs the job on a runner until it ends or ctx does. A bounded
 // job that has ended is closed: the ledger's identity is checked and the lake
 // marked as complete. closed says whether that was done.
 func (o StreamingOptions) Run(ctx context.Context, runner string) (totals lake.Totals, closed bool, err error) {
 	p, s := beam.NewPipelineWithRoot()
 	Streaming(s, o)
+	if o.unlock != nil {
+		defer func() { err = errors.Join(err, o.unlock()) }()
+	}
 	err = errors.Join(Run(ctx, runner, p), kafkaio.Close(o.Source.ID))
 	if err != nil {
 		return totals, false, err
 	}
 	if !InProcess(runner) {
-		return totals, false, nil // it was only handed over
+		return totals, false, nil // the runner's own state says where it is
 	}
 	st, err := lake.Shared(ctx, o.Lake)
 	if err != nil {

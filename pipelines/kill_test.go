@@ -79,6 +79,9 @@ func TestKilledJobResumes(t *testing.T) {
 				break // it was done before it was killed
 			}
 			t.Logf("undisturbed %s, killed %d times", took.Round(time.Millisecond), killed)
+			if killed == 0 {
+				t.Error("the job was never killed: it is too short for this test")
+			}
 			if stream(t, program, cluster, dir, o.Source.BaseWindow, 0) {
 				t.Fatal("the last run did not end by itself")
 			}

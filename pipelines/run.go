@@ -45,14 +45,19 @@ var noSplits = sync.OnceFunc(func() {
 	*jobopts.Experiments += experiment
 })
 
-// Run runs a pipeline on the runner and returns when it has ended. When ctx
-// ends, a job on Prism is cancelled: work stops at once and nothing is
-// drained, so that no window closes before its time. ctx's error is returned
-// then.
+// Run runs a pipeline on the runner and returns when it has ended, or with
+// ctx's error when ctx has. A job in this process stops then at once and
+// nothing is drained, so that no window closes before its time; a job on
+// another machine goes on.
 func Run(ctx context.Context, runner string, p *beam.Pipeline) error {
-	if runner == Prism {
-		noSplits()
+	if runner != Prism {
+		_, err := beam.Run(ctx, runner, p)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return rootCause(err)
 	}
+	noSplits()
 	ended := make(chan struct{})
 	cancelled := make(chan error, 1)
 	go func() {

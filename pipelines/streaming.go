@@ -30,6 +30,9 @@ type StreamingOptions struct {
 	Lake   string          // URI; made by lake.Init
 	Shards int             // silver files a category and window; default 1
 	Start  lake.Start      // where an earlier run had come to; lake.Ledger.Resume
+
+	asked  bool         // a start was asked for by name
+	unlock func() error // set by Resume: gives the lake free
 }
 
 // Settings are what the lake of a streaming job keeps and holds later runs to.

@@ -24,3 +24,53 @@ func CheckTopic(c Cluster, topic string) error {
 func missingTopic(topic string) error {
 	return fmt.Errorf("there is no topic %q: name yours with --topic, or make it by sending events to it (\"producer simulate\" or \"producer replay\" do)", topic)
 }
+
+// CheckStart says, before anything is changed for a read, whether the log can
+// supply it: that the topic is the one that was read before, and that every
+// partition still has the offset where the read is to begin.
+func CheckStart(o Options) error {
+	o.defaults()
+	client, err := o.Cluster.NewClient()
+	if err != nil {
+		return err
+	}
+	st, err := initialState(client, &o)
+	for i := range st.Parts {
+		if err == nil {
+			err = checkRange(client, o.Topic, st.Parts[i].ID, st.Parts[i].Next, st.Parts[i].Next)
+		}
+	}
+	return errors.Join(err, client.Close())
+}
+
+// CheckOffsets says whether the log still has the offsets from first to next
+// (exclusive) of each partition.
+func CheckOffsets(c Cluster, topic string, first, next map[int32]int64) error {
+	client, err := c.NewClient()
+	if err != nil {
+		return err
+	}
+	for p, from := range first {
+		if err == nil {
+			err = checkRange(client, topic, p, from, next[p])
+		}
+	}
+	return errors.Join(err, client.Close())
+}
+
+func checkRange(client sarama.Client, topic string, partition int32, first, next int64) error {
+	oldest, err := offsetAt(client, topic, partition, sarama.OffsetOldest)
+	if err != nil {
+		return fmt.Errorf("topic %q, partition %d: %w", topic, partition, err)
+	}
+	newest, err := offsetAt(client, topic, partition, sarama.OffsetNewest)
+	switch {
+	case err != nil:
+		return fmt.Errorf("topic %q, partition %d: %w", topic, partition, err)
+	case first < oldest:
+		return rangeError(topic, partition, first, oldest, newest)
+	case next > newest:
+		return rangeError(topic, partition, next, oldest, newest)
+	}
+	return nil
+}

@@ -32,6 +32,15 @@ func TestMissingTopic(t *testing.T) {
 	if err := CheckTopic(c, "no-such"); err == nil || !strings.Contains(err.Error(), `there is no topic "no-such"`) {
 		t.Errorf("CheckTopic: %v", err)
 	}
+	eager, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation()) // as most brokers are
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eager.Close()
+	c = Cluster{Brokers: eager.ListenAddrs()}
+	if err := CheckTopic(c, "no-such"); err == nil || !strings.Contains(err.Error(), `there is no topic "no-such"`) {
+		t.Errorf("CheckTopic: %v", err)
+	}
 	topics, err := admin(t, c).ListTopics()
 	if err != nil || len(topics) != 0 {
 		t.Errorf("asking for a topic has made it: %v, %v", topics, err)

@@ -222,7 +222,7 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 			}
 		case cutShort(block):
 			if size >= maxFetchBytes {
-				return &fatalError{fmt.Errorf("topic %q, partition %d: the record batch at offset %d is damaged, or larger than %d bytes: start after it, with offsets of your own", f.topic, f.partition, *offset, size)}
+				return &fatalError{fmt.Errorf("topic %q, partition %d: the record batch at offset %d is damaged, or larger than %d bytes: read the topic into a new lake from a time after it, with --start", f.topic, f.partition, *offset, size)}
 			}
 			size = min(size*4, maxFetchBytes)
 		case now.Sub(asked) < fetchWait/10:

@@ -106,3 +106,32 @@ func Continue(ctx context.Context, st Store, start Start) (removed int, err erro
 	}
 	return removed, nil
 }
+
+// Offsets are the offsets that rows hold of each partition: the first record,
+// and the one after the last.
+func (l *Ledger) Offsets(ctx context.Context, st Store) (first, next map[int32]int64, err error) {
+	first = map[int32]int64{}
+	for _, r := range l.Rows {
+		for _, f := range r.Files {
+			if f.Lane != Bronze {
+				continue
+			}
+			k, err := ParseName(f.Name)
+			if err != nil {
+				return nil, nil, err
+			}
+			// Rows are in the order of arrival windows, so the first file of a partition has its first record.
+			if _, seen := first[k.Partition]; seen {
+				continue
+			}
+			rows, err := ReadAll[BronzeRow](ctx, st, f.Name)
+			if err != nil {
+				return nil, nil, err
+			}
+			if len(rows) > 0 {
+				first[k.Partition] = rows[0].KafkaOffset
+			}
+		}
+	}
+	return first, nextOffsets(l.Rows), nil
+}

@@ -177,7 +177,7 @@ func TestDataFolderMistakes(t *testing.T) {
 	})
 	t.Run("a file", func(t *testing.T) {
 		file := writeFile(t, "data", []byte("a file\n"))
-		wantMistake(t, run(t, program(t, "local", "--data="+file)), 1, "local: embedded broker: cannot make its data folder: mkdir "+file+": not a directory")
+		wantMistake(t, run(t, program(t, "local", "--data="+file)), 1, "local: embedded broker: cannot make its data folder: mkdir "+file+": not a directory: choose another folder")
 	})
 	t.Run("no permission", func(t *testing.T) {
 		dir := t.TempDir()
@@ -187,7 +187,7 @@ func TestDataFolderMistakes(t *testing.T) {
 		}
 		cmd := program(t, "local", "--data="+filepath.Join(locked, "data"))
 		asNobody(t, cmd, dir)
-		wantMistake(t, run(t, cmd), 1, "local: embedded broker: cannot make its data folder: mkdir "+locked+"/data: permission denied")
+		wantMistake(t, run(t, cmd), 1, "local: embedded broker: cannot make its data folder: mkdir "+locked+"/data: permission denied: choose another folder")
 	})
 	t.Run("full disk", func(t *testing.T) {
 		disk := smallDisk(t)

@@ -134,12 +134,16 @@ func (e *events) close() error { return e.source.Close() }
 func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipelines.StreamingOptions) (lake.Totals, error) {
 	if e.replay {
 		o.Source.Bounded = true
-		if err := e.send(ctx); err != nil {
+		sent, err := e.send(ctx)
+		if err != nil {
 			return lake.Totals{}, err
 		}
 		v := startView(os.Stdout, o, e)
 		defer v.stop()
 		totals, _, err := o.Run(ctx, pipelines.Prism)
+		if err == nil && totals.Read != sent {
+			err = fmt.Errorf("topic %s was sent %d records of the file, but the lake has read %d: has somebody else written to the topic?", e.topic, sent, totals.Read)
+		}
 		return totals, err
 	}
 
@@ -176,16 +180,17 @@ func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipeline
 	return totals, err
 }
 
-// send delivers a whole file before it is read.
-func (e *events) send(ctx context.Context) error {
+// send delivers a whole file before it is read, and returns how many records
+// of it the topic has.
+func (e *events) send(ctx context.Context) (int64, error) {
 	bar := newProgress(os.Stdout, "to Kafka")
 	e.deliver.Progress = bar.update
 	stats, err := producer.Deliver(ctx, e.cluster, e.topic, e.source, e.deliver)
 	bar.end()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	fmt.Printf("%s records sent to topic %s in %s (%s were there already)\n",
 		number(stats.Delivered), e.topic, stats.Elapsed.Round(10*time.Millisecond), number(stats.Skipped))
-	return nil
+	return stats.Delivered + stats.Skipped, nil
 }

@@ -1,5 +1,5 @@
 // Streaming runs the streaming job: a shop's Kafka events to the lake and
-// revenue metrics, on Prism in this process, on Flink, or on Dataflow.
+// revenue metrics, on Prism in this process or on another Beam runner.
 package main
 
 import (
@@ -26,7 +26,7 @@ and keeps revenue metrics per product, category and shop.
   streaming --brokers=host:9092 --lake=/data/lake
   streaming --brokers=host:9092 --lake=gs://bucket/lake --bounded
   streaming --runner=dataflow --project=P --region=R --staging_location=gs://B/staging \
-            --brokers=host:9092 --lake=gs://B/lake --metrics-listen=
+            --brokers=host:9092 --lake=gs://B/lake
   streaming config show
 
 On Prism (the default) it goes on where the lake's ledger ends; stop it with Ctrl-C at any
@@ -101,7 +101,11 @@ func start(args []string) int {
 	defer stop()
 	switch err := run(ctx, o, runner, cfg.Metrics.Listen); {
 	case errors.Is(err, context.Canceled):
-		slog.Info("stopped; the next run goes on where the ledger ends")
+		if pipelines.InProcess(runner) {
+			slog.Info("stopped; the next run goes on where the ledger ends")
+		} else {
+			slog.Info("no longer waiting; the job goes on, cancel it at its runner")
+		}
 		return 130
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "streaming:", strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -121,8 +125,12 @@ func run(ctx context.Context, o pipelines.StreamingOptions, runner, listen strin
 			return err
 		}
 		slog.Info("metrics", "address", url)
-	case flag.Lookup("dry_run").Value.String() != "true": // which touches nothing
+	case given("update"):
 		if err := o.Init(ctx); err != nil {
+			return err
+		}
+	case !given("dry_run"): // which touches nothing
+		if err := o.New(ctx); err != nil {
 			return err
 		}
 	}
@@ -135,4 +143,10 @@ func run(ctx context.Context, o pipelines.StreamingOptions, runner, listen strin
 			"duplicates", totals.Duplicates, "late", totals.Late, "dead_letters", totals.DeadCount())
 	}
 	return nil
+}
+
+// given reports whether one of Beam's switches is on.
+func given(name string) bool {
+	f := flag.Lookup(name)
+	return f != nil && f.Value.String() == "true"
 }
