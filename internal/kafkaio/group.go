@@ -9,8 +9,12 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// groupEvery is how often positions are reported to the consumer group.
-const groupEvery = 2 * time.Second
+const (
+	// groupEvery is how often positions are reported to the consumer group.
+	groupEvery = 2 * time.Second
+	// groupPatience is the number of failures in a row that is worth a warning.
+	groupPatience = 5
+)
 
 // reportOffsets commits the positions of a source to its consumer group until
 // the reader is closed. It is for lag tools alone: nothing reads them back, and
@@ -19,6 +23,7 @@ func (r *reader) reportOffsets() {
 	tick := time.NewTicker(groupEvery)
 	defer tick.Stop()
 	var last *Status
+	failures := 0
 	for {
 		select {
 		case <-r.ctx.Done():
@@ -30,9 +35,13 @@ func (r *reader) reportOffsets() {
 			continue
 		}
 		if err := r.commitOffsets(*s); err != nil {
-			slog.Warn("cannot report offsets to the consumer group; lag tools show old ones", "group", r.opts.Group, "error", err)
+			// A coordinator that has just begun, or moved, answers a moment later.
+			if failures++; failures == groupPatience {
+				slog.Warn("cannot report offsets to the consumer group; lag tools show old ones", "group", r.opts.Group, "error", err)
+			}
+			continue
 		}
-		last = s
+		last, failures = s, 0
 	}
 }
 
@@ -56,7 +65,7 @@ func (r *reader) commitOffsets(s Status) error {
 	for topic, partitions := range resp.Errors {
 		for p, code := range partitions {
 			if code != sarama.ErrNoError {
-				return fmt.Errorf("topic %s, partition %d: %w", topic, p, code)
+				return errors.Join(fmt.Errorf("topic %s, partition %d: %w", topic, p, code), r.client.RefreshCoordinator(r.opts.Group))
 			}
 		}
 	}

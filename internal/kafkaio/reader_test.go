@@ -162,3 +162,31 @@ func TestWatermarkOfIdlePartitions(t *testing.T) {
 		}
 	}
 }
+
+// A group that has come to its end leaves the others of the source alone.
+func TestReleaseOneGroup(t *testing.T) {
+	c := startBroker(t, 2)
+	s := sourceOf(t.Name())
+	o := &Options{Cluster: c, Topic: testTopic}
+	first, err := s.reader(o, testTime, &restriction{Group: 0, Groups: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := s.reader(o, testTime, &restriction{Group: 1, Groups: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.release(0); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.reader(o, testTime, &restriction{Group: 1, Groups: 2}); err != nil || again != second || second.client.Closed() || !first.client.Closed() {
+		t.Errorf("%v; the first is closed: %t, the second: %t", err, first.client.Closed(), second.client.Closed())
+	}
+	if err := Close(t.Name()); err != nil {
+		t.Fatal(err)
+	}
+	if !second.client.Closed() {
+		t.Error("Close leaves a connection")
+	}
+	noGoroutines(t)
+}

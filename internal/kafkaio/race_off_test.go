@@ -1,0 +1,6 @@
+//go:build !race
+
+package kafkaio
+
+// raceDetector is true under the race detector.
+const raceDetector = false
