@@ -167,6 +167,7 @@ func TestWatermarkOfIdlePartitions(t *testing.T) {
 func TestReleaseOneGroup(t *testing.T) {
 	c := startBroker(t, 2)
 	s := sourceOf(t.Name())
+	s.open()
 	o := &Options{Cluster: c, Topic: testTopic}
 	first, err := s.reader(o, testTime, &restriction{Group: 0, Groups: 2})
 	if err != nil {
