@@ -11,6 +11,7 @@ ARGS ?=
 FUZZTIME ?= 30s
 BENCH ?= .
 BENCHTIME ?= 1s
+KILLS ?= 34
 
 .PHONY: help
 help: ## this list
@@ -57,6 +58,12 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 .PHONY: bench
 bench: ## benchmarks; BENCH=regexp BENCHTIME=1s
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# All tests whose name starts so run, also those that need root (disks).
+.PHONY: faults
+faults: ## KILLS=34 a stream, full and slow disks, a failing bucket, clocks; SHOPSTREAM_SEED repeats a run
+	CI=1 SHOPSTREAM_KILLS=$(KILLS) SHOPSTREAM_BUCKET_EVENTS=100000 go test -tags integration ./pipelines -count=1 -timeout 3h -v \
+		-run '^Test(Killed|LakeInABucket|Disk|SlowDisk|Damaged|ClockJumps)' | grep -v level=
 
 .PHONY: integration
 integration: ## the checks that are too long for test

@@ -14,6 +14,7 @@ import (
 	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/transforms/metrics"
 )
 
 // Cluster is the Kafka cluster that a configuration names.
@@ -36,6 +37,10 @@ func StreamingFrom(cfg config.Config) StreamingOptions {
 			IdleAfter: cfg.Kafka.IdleAfter, Refresh: refreshEvery, Budget: int64(cfg.Stream.Budget),
 		},
 		Lake: cfg.Lake.URI, Shards: cfg.Stream.Shards, Start: freshStart, asked: cfg.Kafka.Start != "ledger",
+		Flink: FlinkOptions{
+			Parallelism: cfg.Flink.Parallelism, Checkpoint: cfg.Flink.Checkpoint, CheckpointDir: cfg.Flink.CheckpointDir,
+			StateBackend: cfg.Flink.StateBackend, Savepoint: cfg.Flink.Savepoint, MaxBundle: cfg.Flink.MaxBundle,
+		},
 	}
 }
 
@@ -58,21 +63,37 @@ func (o *StreamingOptions) For(runner string) error {
 		o.Source.OneCall = true
 	case runner == "dataflow" && !strings.HasPrefix(o.Lake, "gs://"):
 		return fmt.Errorf("lake %q: Dataflow's workers are on other machines and need a bucket: --lake=gs://bucket/prefix", o.Lake)
-	case runner != Prism:
+	case runner == Flink:
+		if err := o.Flink.validate(); err != nil {
+			return err
+		}
+		o.Source.Groups = o.Flink.Parallelism
+		o.Source.Bundle = min(o.Source.Bundle, o.Flink.MaxBundle)
+		o.Source.IdleSlice = idleSlice
+	}
+	if runner != Prism {
 		// Reading and writing are on other machines: nobody here would report what is written.
 		o.Source.Budget = 0
 	}
 	return o.Validate()
 }
 
-// Init makes the lake if there is none, and otherwise checks that it was made
-// with the same settings.
+// Init makes the lake of a job that keeps its own state (Flink, Dataflow) if
+// there is none, and otherwise checks that it was made with the same settings,
+// for such a job.
 func (o StreamingOptions) Init(ctx context.Context) error {
+	_, err := o.initLake(ctx, lake.StateRunner, "")
+	return err
+}
+
+func (o StreamingOptions) initLake(ctx context.Context, state lake.State, topicID string) (lake.Store, error) {
 	st, err := lake.Shared(ctx, o.Lake)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return lake.Init(ctx, st, o.Settings())
+	settings := o.Settings()
+	settings.State, settings.TopicID = state, topicID
+	return st, lake.Init(ctx, st, settings)
 }
 
 // Resume makes the lake if there is none, and otherwise finds in its ledger
@@ -84,22 +105,20 @@ func (o StreamingOptions) Init(ctx context.Context) error {
 // The lake is locked until Run has ended. Nothing in it is changed unless the
 // topic can still supply what would be removed.
 func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
-	if err := kafkaio.CheckTopic(o.Source.Cluster, o.Source.Topic); err != nil {
-		return err
-	}
-	if err := o.Init(ctx); err != nil {
-		return err
-	}
-	st, err := lake.Shared(ctx, o.Lake)
+	topicID, err := kafkaio.FindTopic(o.Source.Cluster, o.Source.Topic)
 	if err != nil {
 		return err
 	}
-	if o.unlock, err = lake.Lock(st); err != nil {
+	st, err := o.initLake(ctx, lake.StateLedger, topicID)
+	if err != nil {
+		return err
+	}
+	if o.lease, err = lake.Lock(ctx, st); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, o.unlock())
+			err = errors.Join(err, o.lease.Release())
 		}
 	}()
 	ledger, err := lake.ReadLedger(ctx, st)
@@ -108,6 +127,9 @@ func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
 	}
 	o.Start = ledger.Resume()
 	if err := o.checkSource(ctx, st, ledger); err != nil {
+		return err
+	}
+	if err := metrics.Check(ctx, st, o.Start.Increments); err != nil {
 		return err
 	}
 	removed, err := lake.Continue(ctx, st, o.Start)
@@ -148,10 +170,7 @@ func (o *StreamingOptions) checkSource(ctx context.Context, st lake.Store, ledge
 // New makes the lake of a job that keeps its own state (Flink, Dataflow), and
 // refuses one that has data: a job that starts would write over it.
 func (o StreamingOptions) New(ctx context.Context) error {
-	if err := o.Init(ctx); err != nil {
-		return err
-	}
-	st, err := lake.Shared(ctx, o.Lake)
+	st, err := o.initLake(ctx, lake.StateRunner, "")
 	if err != nil {
 		return err
 	}
@@ -171,14 +190,19 @@ func (o StreamingOptions) New(ctx context.Context) error {
 func (o StreamingOptions) Run(ctx context.Context, runner string) (totals lake.Totals, closed bool, err error) {
 	p, s := beam.NewPipelineWithRoot()
 	Streaming(s, o)
-	if o.unlock != nil {
-		defer func() { err = errors.Join(err, o.unlock()) }()
+	if o.lease != nil {
+		defer func() { err = errors.Join(err, o.lease.Release()) }()
+		var unbind context.CancelFunc
+		ctx, unbind = o.lease.Bind(ctx)
+		defer unbind()
 	}
-	err = errors.Join(Run(ctx, runner, p), kafkaio.Close(o.Source.ID))
-	if err != nil {
+	if runner == Flink {
+		if whole, err := o.runOnFlink(ctx, p); err != nil || !whole {
+			return totals, false, err
+		}
+	} else if err = errors.Join(Run(ctx, runner, p), kafkaio.Close(o.Source.ID)); err != nil {
 		return totals, false, err
-	}
-	if !InProcess(runner) {
+	} else if !InProcess(runner) {
 		return totals, false, nil // the runner's own state says where it is
 	}
 	st, err := lake.Shared(ctx, o.Lake)

@@ -58,13 +58,13 @@ func TestSecondWriterIsRefused(t *testing.T) {
 	if err := o.Resume(t.Context()); err == nil || !strings.Contains(err.Error(), "is in use by process") {
 		t.Fatalf("a second writer: %v, want a refusal that names the first", err)
 	}
-	if err := first.unlock(); err != nil {
+	if err := first.lease.Release(); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.Resume(t.Context()); err != nil {
 		t.Fatalf("after the first has ended: %v", err)
 	}
-	if err := o.unlock(); err != nil {
+	if err := o.lease.Release(); err != nil {
 		t.Fatal(err)
 	}
 }

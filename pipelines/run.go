@@ -17,6 +17,8 @@ import (
 
 	// Registers the runners.
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
+
+	"example.com/shopstream/internal/lake"
 )
 
 // The runners that run a job in this process.
@@ -25,8 +27,13 @@ const (
 	Direct = "direct" // bounded jobs only
 )
 
+// Flink is the runner that gives a job, with Flink's options, to Beam's job
+// server of a Flink cluster. Beam has "flink" and "universal" too, which cannot
+// pass such options on.
+const Flink = "flink-cluster"
+
 // runnerNames are the runners that a job can be given to.
-var runnerNames = []string{Prism, Direct, "universal", "dataflow"}
+var runnerNames = []string{Prism, Direct, Flink, "universal", "dataflow"}
 
 // Runner returns the runner that --runner names.
 func Runner() string {
@@ -46,7 +53,7 @@ var noSplits = sync.OnceFunc(func() {
 })
 
 // Run runs a pipeline on the runner and returns when it has ended, or with
-// ctx's error when ctx has. A job in this process stops then at once and
+// ctx's error when ctx has, unless the job had failed before. A job in this process stops then at once and
 // nothing is drained, so that no window closes before its time; a job on
 // another machine goes on.
 func Run(ctx context.Context, runner string, p *beam.Pipeline) error {
@@ -74,10 +81,22 @@ func Run(ctx context.Context, runner string, p *beam.Pipeline) error {
 	if cancelErr := <-cancelled; cancelErr != nil {
 		err = errors.Join(err, cancelErr)
 	}
-	if ctx.Err() != nil {
+	return outcome(ctx, rootCause(err))
+}
+
+// outcome is the result of a run during which ctx may have ended: then its
+// error, or cause where that says more, unless the job had failed by itself.
+func outcome(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case errors.Is(cause, lake.ErrLeaseLost):
+		return cause
+	case err == nil, errors.Is(err, context.Canceled), strings.Contains(err.Error(), context.Canceled.Error()):
 		return ctx.Err()
 	}
-	return rootCause(err)
+	return err
 }
 
 // BeamPackages is the prefix of the packages whose logs repeat what Run

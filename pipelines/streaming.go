@@ -30,9 +30,10 @@ type StreamingOptions struct {
 	Lake   string          // URI; made by lake.Init
 	Shards int             // silver files a category and window; default 1
 	Start  lake.Start      // where an earlier run had come to; lake.Ledger.Resume
+	Flink  FlinkOptions    // of the Flink runner
 
-	asked  bool         // a start was asked for by name
-	unlock func() error // set by Resume: gives the lake free
+	asked bool        // a start was asked for by name
+	lease *lake.Lease // of the lake, taken by Resume and released by Run
 }
 
 // Settings are what the lake of a streaming job keeps and holds later runs to.

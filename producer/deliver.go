@@ -13,6 +13,10 @@ import (
 	"example.com/shopstream/internal/kafkaio"
 )
 
+// closeWait is how long a delivery that was asked to end waits for brokers that
+// are away.
+const closeWait = 10 * time.Second
+
 // DeliverOptions of Deliver. The zero value sends everything as fast as it can.
 type DeliverOptions struct {
 	// Rate is the number of records per second of wall time; 0: no limit.
@@ -57,14 +61,23 @@ type Stats struct {
 // reorder records. Each partition holds what the source gave for it, in that
 // order.
 //
-// A failed record ends the delivery; the error has the first failure's cause.
+// Brokers that go away are waited for (kafkaio.Patience). A record that fails
+// then ends the delivery; the error has the first failure's cause.
 // When ctx ends, Deliver takes no more records, waits for those in flight, and
-// returns ctx's error: every record taken from the source is in the topic then.
+// returns ctx's error: every record taken from the source is in the topic then,
+// unless brokers are away for another 10 s, which is an error of its own.
 func Deliver(ctx context.Context, cluster kafkaio.Cluster, topic string, src Source, o DeliverOptions) (Stats, error) {
 	if o.Rate < 0 || o.Speedup < 0 || (o.Rate > 0 && o.Speedup > 0) {
 		return Stats{}, fmt.Errorf("deliver: rate %g and speed-up %g: expected one of them, and not below 0", o.Rate, o.Speedup)
 	}
-	cfg, err := producerConfig(cluster)
+	// Before the patient client below: that one would wait for what is missing.
+	if err := kafkaio.CheckTopic(cluster, topic); err != nil {
+		return Stats{}, fmt.Errorf("deliver: %w", err)
+	}
+	patience, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(closeWait, giveUp) })()
+	cfg, err := producerConfig(patience, cluster)
 	if err != nil {
 		return Stats{}, err
 	}
@@ -72,7 +85,7 @@ func Deliver(ctx context.Context, cluster kafkaio.Cluster, topic string, src Sou
 	if err != nil {
 		return Stats{}, err
 	}
-	d := &delivery{topic: topic, src: src, opts: o, total: src.Total(), abort: make(chan struct{})}
+	d := &delivery{topic: topic, src: src, opts: o, total: src.Total(), giveUp: giveUp, abort: make(chan struct{})}
 	if o.Limit > 0 && (d.total < 0 || d.total > o.Limit) {
 		d.total = o.Limit
 	}
@@ -80,7 +93,7 @@ func Deliver(ctx context.Context, cluster kafkaio.Cluster, topic string, src Sou
 	return stats, errors.Join(err, client.Close())
 }
 
-func producerConfig(cluster kafkaio.Cluster) (*sarama.Config, error) {
+func producerConfig(ctx context.Context, cluster kafkaio.Cluster) (*sarama.Config, error) {
 	cfg, err := clientConfig(cluster)
 	if err != nil {
 		return nil, err
@@ -90,15 +103,14 @@ func producerConfig(cluster kafkaio.Cluster) (*sarama.Config, error) {
 	p.Idempotent = true
 	p.RequiredAcks = sarama.WaitForAll
 	cfg.Net.MaxOpenRequests = 1
-	p.Retry.Max = 10
-	p.Retry.Backoff = 200 * time.Millisecond
+	kafkaio.Patient(ctx, cfg)
 	p.Partitioner = sarama.NewManualPartitioner
 	p.Compression = sarama.CompressionLZ4
 	p.MaxMessageBytes = 16<<20 - 1<<10 // the brokers' limit is the real one
 	p.Flush.Frequency = 10 * time.Millisecond
 	p.Flush.Bytes = 512 << 10
 	p.Flush.MaxMessages = 8192
-	p.Return.Successes = false // counted as sent − failed; a channel hop less for each record
+	p.Return.Successes = true // the only sign that a record is settled
 	p.Return.Errors = true
 	return cfg, nil
 }
@@ -113,8 +125,10 @@ type delivery struct {
 
 	taken, sent, skipped atomic.Int64
 
-	abort  chan struct{} // closed by the first failure
-	failed int64         // written by drain, read after it ended
+	giveUp context.CancelFunc // ends the waiting for brokers that are away
+	flying sync.WaitGroup     // records sent and neither acknowledged nor failed
+	abort  chan struct{}      // closed by the first failure
+	failed int64              // written by drain, read after it ended
 	cause  error
 }
 
@@ -137,10 +151,16 @@ func (d *delivery) run(ctx context.Context, client sarama.Client) (Stats, error)
 	start := time.Now()
 	var background sync.WaitGroup
 	background.Go(func() { d.drain(producer.Errors()) })
+	background.Go(func() {
+		for range producer.Successes() {
+			d.flying.Done()
+		}
+	})
 	stopProgress := d.reportProgress(start)
 
 	err = d.loop(ctx, producer.Input(), int32(len(partitions)), skip)
-	producer.AsyncClose() // flushes; Errors is closed when all is settled
+	d.settle()
+	producer.AsyncClose() // both channels are closed when all is settled
 	background.Wait()
 	stopProgress()
 
@@ -185,14 +205,30 @@ func (d *delivery) loop(ctx context.Context, input chan<- *sarama.ProducerMessag
 			continue
 		}
 		pace.wait(ctx, rec.At) // cut short by ctx; the record taken is still sent
+		d.flying.Add(1)
 		select {
 		case input <- slab.message(d.topic, rec):
 			d.sent.Add(1)
 		case <-d.abort:
+			d.flying.Done()
 			return nil
 		}
 	}
 	return nil
+}
+
+// settle waits until every record is acknowledged or one has failed. Sarama
+// must not be closed before: it then fails what it is sending again.
+func (d *delivery) settle() {
+	settled := make(chan struct{})
+	go func() {
+		d.flying.Wait()
+		close(settled)
+	}()
+	select {
+	case <-settled:
+	case <-d.abort:
+	}
 }
 
 // drain counts failures; it ends with the producer.
@@ -201,8 +237,10 @@ func (d *delivery) drain(errs <-chan *sarama.ProducerError) {
 		if d.failed == 0 {
 			d.cause = fmt.Errorf("partition %d: %w", e.Msg.Partition, e.Err)
 			close(d.abort)
+			d.giveUp() // the rest would wait in vain
 		}
 		d.failed++
+		d.flying.Done()
 	}
 }
 

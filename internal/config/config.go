@@ -21,6 +21,7 @@ type Config struct {
 	Kafka    Kafka    `yaml:"kafka" help:"Where events come from."`
 	Stream   Stream   `yaml:"stream" help:"How the streaming pipeline cuts time and how much it holds. base_window, out_of_orderness and shards are stored in a lake: it refuses others."`
 	Lake     Lake     `yaml:"lake" help:"Where files go."`
+	Flink    Flink    `yaml:"flink" help:"How a job runs on a Flink cluster (--runner=flink-cluster)."`
 	Metrics  Metrics  `yaml:"metrics" help:"Monitoring."`
 	Log      Log      `yaml:"log" help:"Logs, on standard error."`
 	Simulate Simulate `yaml:"simulate" help:"The simulated shop."`
@@ -58,11 +59,22 @@ type Stream struct {
 	BundleRecords  int           `yaml:"bundle_records" default:"32768" min:"1" max:"1000000" help:"most records in a bundle"`
 	Budget         Size          `yaml:"budget" flag:"budget" default:"256MiB" min:"1MiB" max:"1TiB" help:"bytes read and not yet committed at which reading pauses"`
 	Align          time.Duration `yaml:"align" default:"1m" min:"1s" max:"24h" help:"how far in event time a partition may be ahead of the slowest"`
+	Restarts       int           `yaml:"restarts" flag:"restarts" default:"10" min:"0" max:"1000000" help:"how often in a row, with nothing getting final, a job that lost its storage or Kafka is started again"`
 }
 
 // Lake says where the files are.
 type Lake struct {
 	URI string `yaml:"uri" flag:"lake" default:"" check:"lake" help:"a folder, file:///folder or gs://bucket/prefix"`
+}
+
+// Flink holds the settings of a job on a Flink cluster.
+type Flink struct {
+	Parallelism   int           `yaml:"parallelism" flag:"flink-parallelism" default:"1" min:"1" max:"1024" help:"task slots to use; partitions are read in as many groups, each of which needs a partition with events"`
+	Checkpoint    time.Duration `yaml:"checkpoint" flag:"flink-checkpoint" default:"5s" min:"100ms" max:"1h" help:"time between checkpoints: what a failure makes the job read again"`
+	CheckpointDir string        `yaml:"checkpoint_dir" flag:"flink-checkpoint-dir" default:"" help:"where checkpoints are kept, a URI that the cluster can write (empty: the cluster's setting); needed with state_backend"`
+	StateBackend  string        `yaml:"state_backend" flag:"flink-state-backend" default:"" oneof:"|hashmap|rocksdb" help:"where the state between checkpoints is held: hashmap or rocksdb (empty: the cluster's setting)"`
+	Savepoint     string        `yaml:"savepoint" flag:"flink-savepoint" default:"" help:"savepoint or retained checkpoint to resume from (empty: a new job on a new lake)"`
+	MaxBundle     time.Duration `yaml:"max_bundle" flag:"flink-max-bundle" default:"200ms" min:"10ms" max:"10s" help:"longest bundle: how often the source is asked"`
 }
 
 // Metrics says where monitoring is served.

@@ -68,7 +68,7 @@ type Position struct {
 	Partition int32   `json:"partition"`
 	Start     int64   `json:"start"`            // the first offset of the whole read
 	Next      int64   `json:"next"`             // the next offset to read
-	Raises    []Raise `json:"raises,omitempty"` // those whose arrival window is after the watermark
+	Raises    []Raise `json:"raises,omitempty"` // all since the mark before, and those whose arrival window is after its watermark
 }
 
 // Raise records that the high event time of a partition was raised before the

@@ -10,15 +10,24 @@ import (
 // CheckTopic says, before a job is started, what would make it fail: no
 // broker answers (the error wraps ErrNoBroker), or there is no such topic.
 func CheckTopic(c Cluster, topic string) error {
+	_, err := FindTopic(c, topic)
+	return err
+}
+
+// FindTopic is CheckTopic and returns the topic's id: another topic of that
+// name has another one. It is "" if the brokers are too old to say.
+func FindTopic(c Cluster, topic string) (id string, err error) {
 	client, err := c.NewClient()
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = client.Partitions(topic)
-	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+	if _, err = client.Partitions(topic); errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 		err = missingTopic(topic)
 	}
-	return errors.Join(err, client.Close())
+	if err == nil {
+		id, err = topicID(client, topic)
+	}
+	return id, errors.Join(err, client.Close())
 }
 
 func missingTopic(topic string) error {
@@ -41,6 +50,38 @@ func CheckStart(o Options) error {
 		}
 	}
 	return errors.Join(err, client.Close())
+}
+
+// Ends returns the offset after the last record of each partition that has
+// records.
+func Ends(c Cluster, topic string) (ends map[int32]int64, err error) {
+	client, err := c.NewClient()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	ids, err := client.Partitions(topic)
+	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+		return nil, missingTopic(topic)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("topic %q: %w", topic, err)
+	}
+	ends = map[int32]int64{}
+	for _, id := range ids {
+		oldest, err := offsetAt(client, topic, id, sarama.OffsetOldest)
+		if err != nil {
+			return nil, fmt.Errorf("topic %q, partition %d: cannot find its beginning: %w", topic, id, err)
+		}
+		newest, err := offsetAt(client, topic, id, sarama.OffsetNewest)
+		if err != nil {
+			return nil, fmt.Errorf("topic %q, partition %d: cannot find its end: %w", topic, id, err)
+		}
+		if newest > oldest {
+			ends[id] = newest
+		}
+	}
+	return ends, nil
 }
 
 // CheckOffsets says whether the log still has the offsets from first to next

@@ -65,6 +65,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -155,11 +156,42 @@ func (c Cluster) NewClientWith(cfg *sarama.Config) (sarama.Client, error) {
 	return client, nil
 }
 
+// Patience is how long a producer made with Patient waits for brokers that are
+// away before it gives up.
+const Patience = 5 * time.Minute
+
+// Patient makes a configuration wait for brokers that are away, until ctx ends,
+// instead of failing after a second or two: for producers in the middle of
+// their work. A client of it must be opened only when a broker was seen to
+// answer (CheckTopic): it would wait for a missing one, or a missing topic, too.
+func Patient(ctx context.Context, cfg *sarama.Config) {
+	const most = 2 * time.Second
+	backoff := func(tries, _ int) time.Duration {
+		if ctx.Err() != nil {
+			return 0 // and so through all tries at once: Sarama's waits cannot be ended otherwise
+		}
+		return min(100*time.Millisecond<<min(tries, 10), most)
+	}
+	// While no broker answers, Sarama waits in looking for the leader; then it sends each batch again.
+	cfg.Metadata.Retry.Max, cfg.Metadata.Retry.BackoffFunc = int(Patience/most), backoff
+	cfg.Producer.Retry.Max, cfg.Producer.Retry.BackoffFunc = int(Patience/most), backoff
+}
+
 func (c Cluster) explain(err error) error {
 	if errors.Is(err, sarama.ErrSASLAuthenticationFailed) {
 		return fmt.Errorf("the brokers at %s refuse user %q: check the user, the password file and the mechanism (%s): %w", strings.Join(c.Brokers, ", "), c.User, c.SASL, err)
 	}
-	if errors.Is(err, io.EOF) { // what brokers do with a client that speaks TLS or SASL otherwise than they expect
+	if bad := new(tls.CertificateVerificationError); errors.As(err, &bad) {
+		trusted := "the system's roots"
+		if c.CAFile != "" {
+			trusted = c.CAFile
+		}
+		return fmt.Errorf("the certificate of the brokers at %s is not accepted: %w. Name them as the certificate does, and its authority with kafka.ca_file (trusted now: %s)",
+			strings.Join(c.Brokers, ", "), bad.Err, trusted)
+	}
+	// What brokers do with a client that speaks TLS or SASL otherwise than they expect. Of a refused SASL handshake Sarama gives no cause.
+	unreachable := new(net.OpError)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || c.SASL != "" && errors.Is(err, sarama.ErrOutOfBrokers) && !errors.As(err, &unreachable) {
 		return fmt.Errorf("%w at %s: they close the connection. Check whether they expect TLS (asked for: %t) and SASL (mechanism %q, user %q, the password file) (%w)",
 			ErrNoBroker, strings.Join(c.Brokers, ", "), c.TLS || c.CAFile != "", c.SASL, c.User, err)
 	}

@@ -18,7 +18,8 @@ const (
 	answerWait    = 2 * time.Second // a leader that was silent for so long hangs; a fetch without data takes fetchWait
 	retryWait     = 100 * time.Millisecond
 	retryWaitMax  = 2 * time.Second
-	unknownFor    = 30 * time.Second // how long a topic may be unknown to a broker (leader changes) before it counts as gone
+	gapMax        = fetchWait + 100*time.Millisecond // a partition that was not asked for longer may be another one by now
+	unknownFor    = 30 * time.Second                 // how long a topic may be unknown to a broker (leader changes) before it counts as gone
 )
 
 // chunk is what one fetch brought: records in offset order and the offset
@@ -37,14 +38,14 @@ type fetcher struct {
 	eventTime EventTimeFunc
 	skew      int64
 	maxBytes  int
-	// fetchBytes is how much is asked for at once.
-	fetchBytes int32
+	// fetchBytes is how much to ask for at once; it changes with the number of partitions.
+	fetchBytes func() int32
 
 	topicID  string
 	chunks   chan chunk
 	high     atomic.Int64 // high watermark (or last stable offset) of the newest fetch; −1 before it
-	since    atomic.Int64 // since when the leader answers, ms of the wall clock; 0: it does not
-	answered atomic.Int64 // when it last did, ms of the wall clock
+	since    atomic.Int64 // since when the leader answers, by uptime; 0: it does not
+	answered atomic.Int64 // when it last did, by uptime
 	failed   atomic.Pointer[error]
 	cancel   context.CancelFunc
 	done     chan struct{}
@@ -70,7 +71,7 @@ func startFetcher(r *reader, partition int32, offset int64) *fetcher {
 	ctx, cancel := context.WithCancel(r.ctx)
 	f := &fetcher{
 		topic: r.opts.Topic, topicID: r.topicID, partition: partition,
-		eventTime: r.eventTime, skew: r.opts.Skew.Milliseconds(), maxBytes: r.opts.MaxBytes, fetchBytes: int32(r.opts.FetchBytes),
+		eventTime: r.eventTime, skew: r.opts.Skew.Milliseconds(), maxBytes: r.opts.MaxBytes, fetchBytes: r.share.Load,
 		chunks: make(chan chunk, 2), cancel: cancel, done: make(chan struct{}), pos: offset,
 	}
 	f.high.Store(-1)
@@ -86,7 +87,7 @@ func (f *fetcher) stop() {
 // answers reports whether the leader answers: fetches come back, and did so
 // just now.
 func (f *fetcher) answers() bool {
-	return f.since.Load() > 0 && time.Since(time.UnixMilli(f.answered.Load())) < answerWait
+	return f.since.Load() > 0 && uptime()-time.Duration(f.answered.Load()) < answerWait
 }
 
 // err is the error that ended the fetcher, or nil.
@@ -143,6 +144,9 @@ func (f *fetcher) run(ctx context.Context, client sarama.Client, offset int64) {
 				err = &fatalError{fmt.Errorf("topic %q, partition %d is gone: it was deleted while it was read. Read a new topic into a new lake: %w", f.topic, f.partition, err)}
 			}
 		}
+		if errors.Is(err, errOtherTopic) {
+			err = &fatalError{err}
+		}
 		var fatal *fatalError
 		if errors.As(err, &fatal) {
 			f.failed.Store(&fatal.error)
@@ -187,13 +191,22 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 			closeQuietly(conn)
 		}
 	}()
-	size := f.fetchBytes
+	size := f.fetchBytes()
+	var last time.Time // when the fetch before was sent
 	for ctx.Err() == nil {
 		asked := time.Now()
 		block, err := f.fetch(conn, *offset, size)
 		if err != nil {
 			return fmt.Errorf("fetch from %s: %w", leader.Addr(), err)
 		}
+		// A fetch names its topic, not the topic's id. One that is deleted fails the fetches that wait for its data; who
+		// was not waiting, because it was full or held up, must not take the records of the next topic of that name.
+		if asked.Sub(last) > gapMax {
+			if err := sameTopicAt(conn, f.topic, f.topicID); err != nil {
+				return err
+			}
+		}
+		last = asked
 		switch {
 		case block == nil:
 		case block.Err == sarama.ErrOffsetOutOfRange:
@@ -201,9 +214,9 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 		case block.Err != sarama.ErrNoError:
 			return fmt.Errorf("fetch from %s: %w", leader.Addr(), block.Err)
 		}
-		now := time.Now()
-		f.answered.Store(now.UnixMilli())
-		f.since.CompareAndSwap(0, now.UnixMilli())
+		now := uptime()
+		f.answered.Store(int64(now))
+		f.since.CompareAndSwap(0, int64(now))
 		if block == nil {
 			continue
 		}
@@ -214,7 +227,7 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 		f.high.Store(committed(block))
 		switch {
 		case c.next > *offset:
-			size = f.fetchBytes
+			size = f.fetchBytes()
 			select {
 			case f.chunks <- c:
 				*offset = c.next
@@ -225,7 +238,7 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 				return &fatalError{fmt.Errorf("topic %q, partition %d: the record batch at offset %d is damaged, or larger than %d bytes: read the topic into a new lake from a time after it, with --start", f.topic, f.partition, *offset, size)}
 			}
 			size = min(size*4, maxFetchBytes)
-		case now.Sub(asked) < fetchWait/10:
+		case time.Since(asked) < fetchWait/10:
 			sleep(ctx, fetchWait/10) // a broker that does not wait for data must not be asked in a loop
 		}
 	}

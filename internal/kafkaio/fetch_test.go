@@ -54,7 +54,8 @@ func batch(first, last int64, left ...int64) func(*sarama.FetchResponseBlock) {
 
 func startScripted(t *testing.T, client sarama.Client) *fetcher {
 	t.Helper()
-	r := newReader(client, &Options{Topic: testTopic, FetchBytes: 1000}, testTime, "")
+	r := newReader(client, &Options{Topic: testTopic}, testTime, "")
+	r.share.Store(1000)
 	f := startFetcher(r, 0, 0)
 	t.Cleanup(f.stop)
 	return f
@@ -112,6 +113,65 @@ func TestFetchRetries(t *testing.T) {
 	f := startScripted(t, client)
 	if diff := cmp.Diff([]int64{0, 1}, f.offsets(t, 2)); diff != "" {
 		t.Errorf("offsets (-want +got):\n%s", diff)
+	}
+}
+
+// A fetcher that is full, and so asks for nothing, misses that its topic is
+// deleted. It must not take the records of the next topic of that name for
+// those that it was about to read.
+func TestFetchHeldUpWhileTopicIsMadeAgain(t *testing.T) {
+	c := startBroker(t, 1)
+	produce(t, c, events(0, steps(1000, 1, 3000)...)...)
+	client, err := c.NewClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := topicID(client, testTopic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReader(client, &Options{Topic: testTopic}, testTime, id)
+	t.Cleanup(func() {
+		if err := r.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r.share.Store(1000)
+	f := startFetcher(r, 0, 0)
+	t.Cleanup(f.stop)
+	for start := time.Now(); len(f.chunks) < cap(f.chunks); time.Sleep(time.Millisecond) {
+		if time.Since(start) > 10*time.Second {
+			t.Fatal("the fetcher does not fill up")
+		}
+	}
+	time.Sleep(2 * gapMax)
+	recreate(t, c)
+	produce(t, c, events(0, steps(50_000, 1, 3000)...)...)
+	for start := time.Now(); f.err() == nil || f.ready(); time.Sleep(time.Millisecond) {
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("nothing is noticed; the fetcher is at %d", f.pos)
+		}
+		for f.ready() {
+			records, _ := f.next(100)
+			for _, rec := range records {
+				if rec.Time >= 50_000 {
+					t.Fatalf("record %+v is of the second topic", rec)
+				}
+			}
+		}
+	}
+	wantText(t, f.err().Error(), "was deleted and created again", id, "new lake")
+}
+
+// The more partitions, the less each fetches ahead.
+func TestFetchShare(t *testing.T) {
+	for n, want := range map[int]int32{0: 2 << 20, 1: 2 << 20, 10: 2 << 20, 200: 64 << 20 / 600, 100_000: 32 << 10} {
+		if got := fetchShare(2<<20, n); got != want {
+			t.Errorf("%d partitions: %d bytes, want %d", n, got, want)
+		}
+	}
+	if got := fetchShare(1000, 1); got != 1000 {
+		t.Errorf("%d bytes, want the 1000 that were asked for", got)
 	}
 }
 

@@ -44,6 +44,7 @@ type Options struct {
 	FetchBytes    int           // bytes asked for at once, per partition; default 2 MiB
 	Bundle        time.Duration // longest slice of reading before results go downstream; default 250 ms
 	BundleRecords int           // most records in a slice; default 32,768
+	IdleSlice     time.Duration // a slice without data ends after so long, and the next one starts a second later; 0: it lasts for Bundle, and the next one starts at once
 	Align         time.Duration // how far in event time a partition may run ahead of the slowest one; default 60 s; negative: any
 	IdleAfter     time.Duration // a partition without new records for so long holds the watermark no more; 0: never
 	Refresh       time.Duration // how often to look for new partitions; 0: never
@@ -215,15 +216,37 @@ func (fn *readFn) WatermarkEstimatorState(we *watermarkEstimator) int64 { return
 // ProcessElement reads for one slice of time, emits what it read, and only
 // then reports a watermark.
 func (fn *readFn) ProcessElement(ctx context.Context, we *watermarkEstimator, rt *sdf.LockRTracker, _ []byte, emit func(beam.EventTime, RecordBatch)) (sdf.ProcessContinuation, error) {
+	before := rt.GetRestriction().(restriction)
 	st, err := fn.slice(ctx, rt, emit)
 	if err != nil || st == nil {
 		return sdf.StopProcessing(), err
 	}
+	idle := fn.Options.IdleSlice > 0 && !moved(&before, st)
 	we.ms.Store(st.Watermark)
-	if st.Finished {
+	switch {
+	case st.Finished:
 		return sdf.StopProcessing(), nil
+	case idle:
+		return sdf.ResumeProcessingIn(idleResume), nil
 	}
 	return sdf.ResumeProcessingIn(0), nil
+}
+
+// idleResume is when a runner should come back after a slice without data.
+// Flink keeps each return in its state, and counts whole seconds only.
+const idleResume = time.Second
+
+// moved reports whether a slice read anything.
+func moved(before, after *restriction) bool {
+	if before.Watermark != after.Watermark || len(before.Parts) != len(after.Parts) {
+		return true
+	}
+	for i := range after.Parts {
+		if before.Parts[i].Next != after.Parts[i].Next {
+			return true
+		}
+	}
+	return false
 }
 
 // readOnceFn reads a bounded topic to its end in one call.

@@ -23,6 +23,11 @@ const (
 
 	// stopWait bounds how long closing waits for connections that hang.
 	stopWait = 3 * time.Second
+
+	// aheadBytes is how much all partitions together may fetch ahead of what
+	// is read: two chunks that wait and one that arrives for each.
+	aheadBytes = 64 << 20
+	leastFetch = 32 << 10
 )
 
 // reader holds the connections and buffers of one group of partitions.
@@ -34,6 +39,7 @@ type reader struct {
 	ctx       context.Context // of its fetchers; ended by close
 	cancel    context.CancelFunc
 	reached   atomic.Pointer[Status] // for reportOffsets
+	share     atomic.Int32           // bytes that each fetcher asks for at once
 
 	mu        sync.Mutex // held by the call that reads; guards what follows
 	fetchers  map[int32]*fetcher
@@ -92,6 +98,7 @@ func (r *reader) turn(st *restriction) (turn, error) {
 	var p *partState
 	low := NoTime
 	waiting := false // some partition has unread records, or may have
+	r.share.Store(fetchShare(r.opts.FetchBytes, len(st.Parts)))
 	for i := range st.Parts {
 		q := &st.Parts[i]
 		if q.done() {
@@ -129,6 +136,13 @@ func (r *reader) turn(st *restriction) (turn, error) {
 	return t, nil
 }
 
+// fetchShare is how many bytes each of n partitions asks for at once: most,
+// or less where there are many. A broker sends a whole record batch, however
+// large, so the share bounds what is fetched ahead only down to that.
+func fetchShare(most, n int) int32 {
+	return int32(min(most, max(leastFetch, aheadBytes/(3*max(n, 1)))))
+}
+
 // fetcher returns the partition's fetcher, at its next offset. A fetcher that
 // is elsewhere (a claim was refused, or the state came from another process)
 // is replaced.
@@ -157,7 +171,7 @@ func (r *reader) idle(p *partState) bool {
 	if f == nil || !f.answers() || p.Next < f.high.Load() {
 		return false
 	}
-	return time.Since(time.UnixMilli(f.since.Load())) >= r.opts.IdleAfter && time.Since(r.lastData[p.ID]) >= r.opts.IdleAfter
+	return uptime()-time.Duration(f.since.Load()) >= r.opts.IdleAfter && time.Since(r.lastData[p.ID]) >= r.opts.IdleAfter
 }
 
 // watermark is restriction.watermark, and where every partition is idle the

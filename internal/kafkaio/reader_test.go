@@ -1,6 +1,7 @@
 package kafkaio
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -12,8 +13,8 @@ func still(pos, high int64, chunks ...chunk) *fetcher {
 		f.chunks <- c
 	}
 	f.high.Store(high)
-	f.since.Store(time.Now().Add(-time.Hour).UnixMilli())
-	f.answered.Store(time.Now().UnixMilli())
+	f.since.Store(int64(uptime() - time.Hour))
+	f.answered.Store(int64(uptime()))
 	return f
 }
 
@@ -29,7 +30,7 @@ func one(offset int64) chunk { return chunk{records: []Record{{Offset: offset}},
 
 func TestTurn(t *testing.T) {
 	silent := func(f *fetcher) *fetcher { f.since.Store(0); return f }
-	hung := func(f *fetcher) *fetcher { f.answered.Store(time.Now().Add(-time.Minute).UnixMilli()); return f }
+	hung := func(f *fetcher) *fetcher { f.answered.Store(int64(uptime() - time.Minute)); return f }
 	for _, c := range []struct {
 		name  string
 		highs []int64
@@ -114,9 +115,9 @@ func TestIdle(t *testing.T) {
 		{"has an end", func(_ *Options, _ *fetcher, p *partState, _ *reader) { p.End = 7 }, false},
 		{"brought records just now", func(_ *Options, _ *fetcher, _ *partState, r *reader) { r.lastData[0] = time.Now() }, false},
 		{"no answer yet", func(_ *Options, f *fetcher, _ *partState, _ *reader) { f.since.Store(0); f.high.Store(-1) }, false},
-		{"leader came back just now", func(_ *Options, f *fetcher, _ *partState, _ *reader) { f.since.Store(time.Now().UnixMilli()) }, false},
+		{"leader came back just now", func(_ *Options, f *fetcher, _ *partState, _ *reader) { f.since.Store(int64(uptime())) }, false},
 		{"leader hangs", func(_ *Options, f *fetcher, _ *partState, _ *reader) {
-			f.answered.Store(time.Now().Add(-time.Minute).UnixMilli())
+			f.answered.Store(int64(uptime() - time.Minute))
 		}, false},
 	} {
 		r := stillReader(Options{IdleAfter: time.Second}, still(5, 5))
@@ -190,4 +191,17 @@ func TestReleaseOneGroup(t *testing.T) {
 		t.Error("Close leaves a connection")
 	}
 	noGoroutines(t)
+}
+
+// TestUptimeIsMonotonic: a time that has lost its monotonic reading follows
+// whoever sets the clock of the machine.
+func TestUptimeIsMonotonic(t *testing.T) {
+	if !strings.Contains(started.String(), " m=") {
+		t.Errorf("%s has no monotonic reading", started)
+	}
+	before := uptime()
+	time.Sleep(2 * time.Millisecond)
+	if d := uptime() - before; d < time.Millisecond || d > time.Minute {
+		t.Errorf("2 ms took %s", d)
+	}
 }

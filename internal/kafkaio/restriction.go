@@ -108,12 +108,12 @@ func (r *restriction) watermark(w Windowing, idle func(*partState) bool) int64 {
 }
 
 // mark describes the state at the moment when watermark wm is reported, and
-// forgets the raises that no restart will need.
+// forgets the raises that no restart will need and that a mark has recorded.
 func (r *restriction) mark(w Windowing, wm int64) *Mark {
 	m := &Mark{Watermark: wm, TopicID: r.TopicID}
 	for i := range r.Parts {
 		p := &r.Parts[i]
-		p.Raises = slices.DeleteFunc(p.Raises, func(raise Raise) bool { return w.Arrival(raise.High)+w.Base <= wm })
+		p.Raises = slices.DeleteFunc(p.Raises, func(raise Raise) bool { return w.Arrival(raise.High)+w.Base <= r.Watermark })
 		m.Partitions = append(m.Partitions, Position{
 			Partition: p.ID, Start: p.Start, Next: max(p.Next, p.Read), Raises: slices.Clone(p.Raises),
 		})

@@ -295,11 +295,17 @@ func TestRaise(t *testing.T) {
 	if diff := cmp.Diff([]Raise{{Offset: 0, High: 230}}, p.Raises); diff != "" {
 		t.Errorf("raises (-want +got):\n%s", diff)
 	}
-	if m := st.mark(w, 230); len(m.Partitions[0].Raises) != 1 { // its arrival window is [230, 240)
-		t.Errorf("mark at 230: %+v", m)
-	}
-	if m := st.mark(w, 240); len(m.Partitions[0].Raises) != 0 {
-		t.Errorf("mark at 240: %+v", m)
+	for _, c := range []struct {
+		wm    int64
+		count int
+	}{
+		{400, 1}, // its arrival window is [230, 240), long over, but no mark had it yet
+		{410, 0},
+	} {
+		if m := st.mark(w, c.wm); len(m.Partitions[0].Raises) != c.count {
+			t.Errorf("mark at %d: %+v, want %d raises", c.wm, m, c.count)
+		}
+		st.Watermark = c.wm
 	}
 }
 

@@ -59,6 +59,7 @@ func (fn *reading) read(ctx context.Context, src *source, r *reader, st *restric
 		return errSplit
 	}
 	deadline := time.Now().Add(o.Bundle)
+	quiet := time.Now() // since when there was no data
 	for n := 0; n < o.BundleRecords && !st.allDone(); {
 		if r.ctx.Err() != nil {
 			return errClosed
@@ -70,7 +71,7 @@ func (fn *reading) read(ctx context.Context, src *source, r *reader, st *restric
 			}
 		}
 		if t.part == nil {
-			if ctx.Err() != nil || time.Until(deadline) <= 0 {
+			if ctx.Err() != nil || time.Until(deadline) <= 0 || (o.IdleSlice > 0 && time.Since(quiet) >= o.IdleSlice) {
 				break
 			}
 			sleep(ctx, pollWait)
@@ -85,6 +86,7 @@ func (fn *reading) read(ctx context.Context, src *source, r *reader, st *restric
 			emit(mtime.FromMilliseconds(b.Arrival), b)
 		}
 		n += len(t.records)
+		quiet = time.Now()
 		if time.Until(deadline) <= 0 {
 			break
 		}

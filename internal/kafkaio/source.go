@@ -86,7 +86,8 @@ func Close(id string) error {
 	}
 	s := v.(*source)
 	s.mu.Lock()
-	s.closed = true // stays: a bundle that runs on for a moment must not open connections again
+	s.finish.Store(false) // a call of Finish from here on is for the next job
+	s.closed = true       // stays: a bundle that runs on for a moment must not open connections again
 	readers := s.readers
 	s.readers = map[int]*reader{}
 	s.mu.Unlock()
@@ -105,7 +106,6 @@ func (s *source) open() {
 	defer s.mu.Unlock()
 	if s.closed {
 		s.closed = false
-		s.finish.Store(false)
 		s.flow.reset()
 	}
 }

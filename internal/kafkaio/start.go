@@ -138,19 +138,42 @@ func sameTopic(client sarama.Client, topic, was string) error {
 		return nil
 	}
 	is, err := topicID(client, topic)
-	if err != nil || is == was || is == "" {
+	if err != nil {
 		return err
+	}
+	return otherTopic(topic, was, is)
+}
+
+// sameTopicAt is sameTopic as one broker sees it.
+func sameTopicAt(broker *sarama.Broker, topic, was string) error {
+	if was == "" {
+		return nil
+	}
+	is, err := topicIDAt(broker, topic)
+	if err != nil {
+		return err
+	}
+	return otherTopic(topic, was, is)
+}
+
+func otherTopic(topic, was, is string) error {
+	if is == was || is == "" {
+		return nil
 	}
 	return fmt.Errorf("topic %q was deleted and created again (its id was %s, it is %s): %w", topic, was, is, errOtherTopic)
 }
 
 // topicID is the id that the cluster gave the topic when it was created, or ""
-// if the brokers are too old to say.
+// if the brokers are too old to say, or know no such topic.
 func topicID(client sarama.Client, topic string) (string, error) {
 	broker, err := client.Controller()
 	if err != nil {
 		return "", fmt.Errorf("topic %q: cannot ask for its id: %w", topic, err)
 	}
+	return topicIDAt(broker, topic)
+}
+
+func topicIDAt(broker *sarama.Broker, topic string) (string, error) {
 	resp, err := broker.GetMetadata(&sarama.MetadataRequest{Version: 10, Topics: []string{topic}})
 	if err != nil {
 		return "", fmt.Errorf("topic %q: cannot ask for its id: %w", topic, err)

@@ -2,6 +2,7 @@ package kafkaio
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -122,6 +123,7 @@ type sink struct {
 	mu       sync.RWMutex // held for reading by those who send
 	producer sarama.SyncProducer
 	client   sarama.Client
+	cancel   context.CancelFunc // ends the waiting for brokers that are away
 }
 
 var sinks = struct {
@@ -143,6 +145,9 @@ func sinkOf(o *WriteOptions) (*sink, error) {
 }
 
 func openSink(o *WriteOptions) (*sink, error) {
+	if err := CheckTopic(o.Cluster, o.Topic); err != nil {
+		return nil, err
+	}
 	cfg, err := o.Cluster.SaramaConfig()
 	if err != nil {
 		return nil, err
@@ -152,22 +157,19 @@ func openSink(o *WriteOptions) (*sink, error) {
 	p.Return.Successes, p.Return.Errors = true, true
 	p.Compression = sarama.CompressionLZ4
 	p.MaxMessageBytes = maxWriteBytes // the topic's limit is the real one
-	p.Retry.Max = 10
+	ctx, cancel := context.WithCancel(context.Background())
+	Patient(ctx, cfg)
 	client, err := o.Cluster.NewClientWith(cfg)
 	if err != nil {
+		cancel()
 		return nil, err
-	}
-	if _, err := client.Partitions(o.Topic); err != nil {
-		if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-			err = missingTopic(o.Topic)
-		}
-		return nil, errors.Join(err, client.Close())
 	}
 	producer, err := sarama.NewSyncProducerFromClient(client)
 	if err != nil {
+		cancel()
 		return nil, errors.Join(fmt.Errorf("kafka producer: %w", err), client.Close())
 	}
-	return &sink{producer: producer, client: client}, nil
+	return &sink{producer: producer, client: client, cancel: cancel}, nil
 }
 
 func (k *sink) send(messages []*sarama.ProducerMessage) error {
@@ -192,6 +194,7 @@ func closeSink(id string) error {
 	if k == nil {
 		return nil
 	}
+	k.cancel()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	err := k.producer.Close()

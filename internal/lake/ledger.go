@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -18,40 +17,53 @@ import (
 //
 //	lake.json                                what must never change (Settings)
 //	ledger/rows/date=…/<window>.json         Row: one base window
-//	ledger/seals/date=…/<window>.json        every row up to this one is written
+//	ledger/seal.json                         the window up to which every row is written
 //	ledger/increments/date=…/<window>.bin    the window's additive sums
 //	ledger/metrics/date=…/<period>.json      MetricsRow
-//	ledger/metrics-seals/date=…/<period>.json
+//	ledger/metrics-seal.json
 //	ledger/closed.json                       the source declared its end (Closed)
 const (
-	settingsName   = "lake.json"
-	closedName     = "ledger/closed.json"
-	rowsDir        = "ledger/rows"
-	sealsDir       = "ledger/seals"
-	incrementsDir  = "ledger/increments"
-	metricsRowsDir = "ledger/metrics"
-	metricsSealDir = "ledger/metrics-seals"
+	settingsName    = "lake.json"
+	closedName      = "ledger/closed.json"
+	sealName        = "ledger/seal.json"
+	metricsSealName = "ledger/metrics-seal.json"
+	rowsDir         = "ledger/rows"
+	incrementsDir   = "ledger/increments"
+	metricsRowsDir  = "ledger/metrics"
 )
 
 // formatVersion is the version of the ledger's and the lake's layout.
-const formatVersion = 1
+const formatVersion = 2
 
 // Settings are fixed when a lake is made: windows and files of different
 // settings do not fit together.
 type Settings struct {
 	Format         int    `json:"format"`
 	Topic          string `json:"topic"`
+	TopicID        string `json:"topic_id,omitempty"` // "": not known, fits any
 	BaseWindowMs   int64  `json:"base_window_ms"`
 	OutOfOrderness int64  `json:"out_of_orderness_ms"`
 	SkewMs         int64  `json:"skew_ms"`
 	MaxEventBytes  int    `json:"max_event_bytes"`
 	Shards         int    `json:"shards"`
+	State          State  `json:"state"`
 }
+
+// State says who knows where the writer of a lake has come to. The two do not
+// mix: what one of them continues, the other would write over.
+type State string
+
+// The keepers of a writer's state.
+const (
+	StateLedger State = "ledger" // the lake's own ledger: Prism, direct; the default
+	StateRunner State = "runner" // the runner's checkpoints: Flink, Dataflow
+)
 
 // Init makes a lake of these settings, or checks that the lake that is there
 // has the same.
 func Init(ctx context.Context, st Store, want Settings) error {
 	want.Format = formatVersion
+	want.State = cmp.Or(want.State, StateLedger)
 	data, err := json.MarshalIndent(want, "", "  ")
 	if err != nil {
 		return err
@@ -64,8 +76,18 @@ func Init(ctx context.Context, st Store, want Settings) error {
 	if err := getJSON(ctx, st, settingsName, &have); err != nil {
 		return err
 	}
-	if have == want {
+	if have.TopicID == "" || want.TopicID == "" {
+		have.TopicID, want.TopicID = "", ""
+	}
+	switch {
+	case have == want:
 		return nil
+	case have.Topic == want.Topic && have.TopicID != want.TopicID:
+		return fmt.Errorf("topic %q was deleted and created again (its id was %s, it is %s): its offsets mean other records now. Read it into a new lake", want.Topic, have.TopicID, want.TopicID)
+	case have.State == StateRunner && want.State == StateLedger:
+		return fmt.Errorf("the lake %s belongs to a job whose runner keeps its state (Flink, Dataflow): update that job or restart it from its savepoint, or use another lake", st.URI())
+	case have.State == StateLedger && want.State == StateRunner:
+		return fmt.Errorf("the lake %s belongs to jobs that go on from its ledger: continue it with --runner=prism, or use another lake", st.URI())
 	}
 	return fmt.Errorf("the lake %s was made with other settings: %s. Use those, or another lake", st.URI(), strings.Join(settingsDiff(have, want), "; "))
 }
@@ -180,11 +202,6 @@ func PutRow(ctx context.Context, st Store, r Row) error {
 	return putDurably(ctx, st, windowName(rowsDir, r.Window, ".json"), r)
 }
 
-// PutSeal records that the rows of all windows up to this one are written.
-func PutSeal(ctx context.Context, st Store, window int64) error {
-	return putDurably(ctx, st, windowName(sealsDir, window, ".json"), struct{}{})
-}
-
 // PutIncrements writes the window's sums and returns the name of their file.
 func PutIncrements(ctx context.Context, st Store, window int64, data []byte) (string, error) {
 	name := windowName(incrementsDir, window, ".bin")
@@ -194,11 +211,6 @@ func PutIncrements(ctx context.Context, st Store, window int64, data []byte) (st
 // PutMetricsRow is PutRow for metrics.
 func PutMetricsRow(ctx context.Context, st Store, r MetricsRow) error {
 	return putDurably(ctx, st, windowName(metricsRowsDir, r.Window, ".json"), r)
-}
-
-// PutMetricsSeal is PutSeal for metrics.
-func PutMetricsSeal(ctx context.Context, st Store, period int64) error {
-	return putDurably(ctx, st, windowName(metricsSealDir, period, ".json"), struct{}{})
 }
 
 // Close records that the source declared its end, after checking the identity
@@ -215,83 +227,17 @@ func Close(ctx context.Context, st Store) (Totals, error) {
 	return t, putDurably(ctx, st, closedName, Closed{Offsets: nextOffsets(l.Rows), Totals: t})
 }
 
-// Ledger is what was read of a lake's ledger.
-type Ledger struct {
-	Settings     Settings
-	Rows         []Row        // by window, provisional ones too
-	Metrics      []MetricsRow // by period, provisional ones too
-	Closed       *Closed      // nil: the source has not declared its end
-	seals        map[int64]bool
-	metricsSeals map[int64]bool
-}
-
-// ErrNoLake is wrapped by ReadLedger where there is no lake.
-var ErrNoLake = errors.New("there is no lake")
-
-// ReadLedger reads the whole ledger.
-func ReadLedger(ctx context.Context, st Store) (*Ledger, error) {
-	l := &Ledger{}
-	if err := getJSON(ctx, st, settingsName, &l.Settings); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%w at %s: %w", ErrNoLake, st.URI(), err)
-		}
-		return nil, err
-	}
-	if l.Settings.Format < 1 {
-		return nil, damaged(st, settingsName, fmt.Errorf("expected a format of 1 to %d, found %d", formatVersion, l.Settings.Format))
-	}
-	if l.Settings.Format > formatVersion {
-		return nil, fmt.Errorf("the lake %s has format %d, this program reads up to %d: use a newer one", st.URI(), l.Settings.Format, formatVersion)
-	}
-	// Seals first: a seal that is seen here has all its rows on disk, which a
-	// reading of the rows that comes later cannot miss.
-	var err error
-	if l.seals, err = readSeals(ctx, st, sealsDir); err != nil {
-		return nil, err
-	}
-	if l.metricsSeals, err = readSeals(ctx, st, metricsSealDir); err != nil {
-		return nil, err
-	}
-	if l.Closed, err = readClosed(ctx, st); err != nil {
-		return nil, err
-	}
-	if l.Rows, err = readAll(ctx, st, rowsDir, func(r Row) int64 { return r.Window }); err != nil {
-		return nil, err
-	}
-	if l.Metrics, err = readAll(ctx, st, metricsRowsDir, func(r MetricsRow) int64 { return r.Window }); err != nil {
-		return nil, err
-	}
-	if l.Closed != nil {
-		// A run that goes on with the lake meanwhile withdraws the end before it
-		// removes any row.
-		if l.Closed, err = readClosed(ctx, st); err != nil {
-			return nil, err
-		}
-	}
-	return l, nil
-}
-
-// readClosed returns nil where the source has not declared its end.
-func readClosed(ctx context.Context, st Store) (*Closed, error) {
-	var c Closed
-	switch err := getJSON(ctx, st, closedName, &c); {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	return &c, nil
-}
-
-// Sealed is the newest window that has a mark and a seal: it and all before it
-// are final. ok is false where there is none.
+// Sealed is the row of the sealed window: it and all before it are final. ok is
+// false where nothing is.
 func (l *Ledger) Sealed() (row Row, ok bool) {
-	for _, r := range slices.Backward(l.Rows) {
-		if r.Mark != nil && l.seals[r.Window] {
-			return r, true
-		}
+	if l.seal == kafkaio.NoTime {
+		return Row{}, false
 	}
-	return Row{}, false
+	i, ok := slices.BinarySearchFunc(l.Rows, l.seal, func(r Row, window int64) int { return cmp.Compare(r.Window, window) })
+	if !ok || l.Rows[i].Mark == nil {
+		return Row{}, false
+	}
+	return l.Rows[i], true
 }
 
 // Visible returns the rows that readers take: those up to the newest sealed
@@ -324,19 +270,27 @@ func (l *Ledger) VisibleMetrics() []MetricsRow {
 	return l.Metrics[:n]
 }
 
-// metricsDone is the end of the newest sealed metrics row that the newest
-// sealed window covers, or NoTime.
+// metricsDone is the end of the newest final metrics row, or NoTime: sealed,
+// and covered by the sealed window.
 func (l *Ledger) metricsDone() int64 {
-	w, ok := l.Sealed()
+	row, ok := l.metricsFinal()
 	if !ok {
 		return kafkaio.NoTime
 	}
+	return row.End
+}
+
+func (l *Ledger) metricsFinal() (MetricsRow, bool) {
+	w, ok := l.Sealed()
+	if !ok || l.metricsSeal == kafkaio.NoTime {
+		return MetricsRow{}, false
+	}
 	for _, r := range slices.Backward(l.Metrics) {
-		if r.End <= w.End && l.metricsSeals[r.Window] {
-			return r.End
+		if r.End <= w.End && r.Window <= l.metricsSeal {
+			return r, true
 		}
 	}
-	return kafkaio.NoTime
+	return MetricsRow{}, false
 }
 
 // nextOffsets folds the rows' offsets: arrival windows are monotone in the
@@ -360,58 +314,4 @@ func putDurably(ctx context.Context, st Store, name string, v any) error {
 		return err
 	}
 	return st.Put(ctx, name, append(data, '\n'))
-}
-
-func getJSON(ctx context.Context, st Store, name string, v any) error {
-	data, err := st.Get(ctx, name)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return damaged(st, name, err)
-	}
-	return nil
-}
-
-func damaged(st Store, name string, err error) error {
-	return fmt.Errorf("%s in %s is damaged: %w. It was written whole, so the storage has changed it since: restore it from a copy", name, st.URI(), err)
-}
-
-// readAll reads the rows in a folder by window. One that is gone by the time
-// it is read was provisional: a run that goes on with the lake removes those.
-func readAll[T any](ctx context.Context, st Store, dir string, window func(T) int64) ([]T, error) {
-	var out []T
-	for info, err := range st.List(ctx, dir+"/") {
-		if err != nil {
-			return nil, err
-		}
-		var v T
-		switch err := getJSON(ctx, st, info.Name, &v); {
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case err != nil:
-			return nil, err
-		}
-		if name := windowName(dir, window(v), ".json"); name != info.Name {
-			return nil, damaged(st, info.Name, fmt.Errorf("expected the row of its window, found that of %s", name))
-		}
-		out = append(out, v)
-	}
-	slices.SortFunc(out, func(a, b T) int { return cmp.Compare(window(a), window(b)) })
-	return out, nil
-}
-
-func readSeals(ctx context.Context, st Store, dir string) (map[int64]bool, error) {
-	out := map[int64]bool{}
-	for info, err := range st.List(ctx, dir+"/") {
-		if err != nil {
-			return nil, err
-		}
-		window, err := windowOf(info.Name)
-		if err != nil {
-			return nil, err
-		}
-		out[window] = true
-	}
-	return out, nil
 }

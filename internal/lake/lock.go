@@ -1,27 +1,83 @@
 package lake
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"example.com/shopstream/internal/filelock"
 )
 
-// Lock keeps a lake to one writer: a second one would remove what the first
-// has not sealed. The lock ends with unlock or with the process. It works on
-// folders; of a bucket nobody keeps a second writer away.
-func Lock(st Store) (unlock func() error, err error) {
-	local, ok := st.(*localStore)
-	if !ok {
-		return func() error { return nil }, nil
+// Lease is the sole right to write a lake: a second writer would remove what
+// the first has not sealed.
+//
+// On a folder it ends with Release or with the process, however that ends. On
+// a bucket it can be lost, when it cannot be renewed in time: writing is
+// refused from then on.
+type Lease struct {
+	bucket  *bucketLease // nil on a folder
+	release func() error
+}
+
+// ErrLeaseLost is wrapped by the error of a write, and the cause of a Bind
+// context, after the lease was lost.
+var ErrLeaseLost = errors.New("the lease of the lake was lost")
+
+// Lock takes the lease of a lake. If another writer has it the error says who
+// and what to do. The holder of a bucket's lease may be gone without a word: if
+// that cannot be told at once, Lock waits up to 15 s for a sign of life.
+func Lock(ctx context.Context, st Store) (*Lease, error) {
+	switch st := st.(type) {
+	case *localStore:
+		return st.lock()
+	case *bucketStore:
+		return st.lock(ctx, leaseTTL)
 	}
-	f, err := filelock.Lock(local.root, ".lock")
+	return &Lease{release: func() error { return nil }}, nil
+}
+
+// Release gives the lease back, for the next writer to take at once.
+func (l *Lease) Release() error { return l.release() }
+
+// Bind returns a context that ends when the lease is lost, with a cause that
+// wraps ErrLeaseLost.
+func (l *Lease) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
+	if l.bucket == nil {
+		return context.WithCancel(ctx)
+	}
+	return l.bucket.bind(ctx)
+}
+
+// lockName is the file in a folder whose lock is the lease.
+const lockName = ".lock"
+
+func (s *localStore) lock() (*Lease, error) {
+	f, err := filelock.Lock(s.root, lockName)
+	if err != nil {
+		return nil, inUse(err, func(err error) error { return explainDisk(s.root, "lock", lockName, err) })
+	}
+	// The file was written just now, by the clock that dates all files of the lake.
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(explainDisk(s.root, "lock", lockName, err), f.Close())
+	}
+	locked := info.ModTime()
+	s.locked.Store(&locked)
+	return &Lease{release: func() error {
+		s.locked.Store(nil)
+		if err := f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+			return explainDisk(s.root, "unlock", lockName, err)
+		}
+		return nil
+	}}, nil
+}
+
+// inUse explains a lock that another writer has, and others by other.
+func inUse(err error, other func(error) error) error {
 	var held *filelock.HeldError
 	if errors.As(err, &held) {
-		return nil, fmt.Errorf("lake %w, which writes to it: stop that one, or use another lake", held)
+		return fmt.Errorf("lake %w, which writes to it: stop that one, or use another lake", held)
 	}
-	if err != nil {
-		return nil, explainDisk(local.root, "lock", ".lock", err)
-	}
-	return f.Close, nil
+	return other(err)
 }

@@ -3,6 +3,8 @@ package lake
 import (
 	"context"
 	"log/slog"
+	"strings"
+	"time"
 
 	"example.com/shopstream/internal/kafkaio"
 )
@@ -15,6 +17,8 @@ type Start struct {
 	Done int64
 	// MetricsDone is the end of the newest final metrics row, ms, or NoTime.
 	MetricsDone int64
+	// MetricsWindow is that row's start, ms, if there is one.
+	MetricsWindow int64
 	// Increments are the files of the base windows whose sums the metrics
 	// windows that are still open need.
 	Increments []IncrementsFile
@@ -37,7 +41,10 @@ func (l *Ledger) Resume() Start {
 	if !ok {
 		return s
 	}
-	s.Done, s.MetricsDone = w.End, l.metricsDone()
+	s.Done = w.End
+	if r, ok := l.metricsFinal(); ok {
+		s.MetricsDone, s.MetricsWindow = r.End, r.Window
+	}
 	var final []Row
 	for _, r := range l.Rows {
 		if r.Window > w.Window {
@@ -64,47 +71,126 @@ func (l *Ledger) Resume() Start {
 
 // Continue prepares a lake for a run that goes on from start. What an earlier
 // run wrote beyond it is provisional and will be made again: it is removed,
-// ledger rows first, and a declared end is withdrawn. It returns the number of
-// removed objects.
+// ledger rows first, and a declared end is withdrawn. So are, in a folder whose
+// Lease this process has, the hidden files of puts that were killed. It returns
+// the number of removed objects and files.
+//
+// It looks only where something beyond start can be, whatever the age of the
+// lake.
 func Continue(ctx context.Context, st Store, start Start) (removed int, err error) {
+	c := continuing{ctx: ctx, st: st}
 	if err := st.Delete(ctx, closedName); err != nil {
 		return 0, err
 	}
-	// The ledger first: no row may name a file that is gone.
-	for _, part := range []struct {
-		prefix string
-		done   int64
-	}{
-		{sealsDir + "/", start.Done},
-		{rowsDir + "/", start.Done},
-		{incrementsDir + "/", start.Done},
-		{metricsSealDir + "/", start.MetricsDone},
-		{metricsRowsDir + "/", start.MetricsDone},
-		{string(Bronze) + "/", start.Done},
-		{string(Silver) + "/", start.Done},
-		{string(Late) + "/", start.Done},
-		{string(Dead) + "/", start.Done},
-		{metricsDir + "/", start.MetricsDone},
-	} {
-		for info, err := range st.List(ctx, part.prefix) {
-			if err != nil {
-				return removed, err
-			}
-			window, err := windowOf(info.Name)
-			if err != nil {
-				slog.Warn("not a file of the lake, left alone", "name", info.Name)
-				continue
-			}
-			if part.done != kafkaio.NoTime && window < part.done {
-				continue
-			}
-			if err := st.Delete(ctx, info.Name); err != nil {
-				return removed, err
-			}
-			removed++
+	// Seals first: they promise rows. Then rows: none may name a file that is gone.
+	if start.Done == kafkaio.NoTime {
+		if err := lowerSeal(ctx, st, sealName, kafkaio.NoTime); err != nil {
+			return 0, err
 		}
 	}
-	return removed, nil
+	metricsSeal := start.MetricsWindow
+	if start.MetricsDone == kafkaio.NoTime {
+		metricsSeal = kafkaio.NoTime
+	}
+	if err := lowerSeal(ctx, st, metricsSealName, metricsSeal); err != nil {
+		return 0, err
+	}
+	for _, part := range []struct {
+		dir  string
+		done int64
+	}{
+		{rowsDir, start.Done},
+		{incrementsDir, start.Done},
+		{metricsRowsDir, start.MetricsDone},
+		{string(Bronze), start.Done},
+		{string(Silver), start.Done},
+		{string(Late), start.Done},
+		{string(Dead), start.Done},
+	} {
+		if err := c.remove(part.dir, part.done); err != nil {
+			return c.removed, err
+		}
+	}
+	kinds, err := metricsKinds(ctx, st)
+	for _, kind := range kinds {
+		if err == nil {
+			err = c.remove(kind, start.MetricsDone)
+		}
+	}
+	if err == nil {
+		err = c.sweep("", "", false) // of what has no window
+	}
+	if err == nil {
+		err = c.sweep("ledger", "", false)
+	}
+	return c.removed, err
+}
+
+type continuing struct {
+	ctx     context.Context
+	st      Store
+	removed int
+}
+
+// remove deletes the files in dir of windows that start at done or later.
+func (c *continuing) remove(dir string, done int64) error {
+	from := ""
+	if done != kafkaio.NoTime {
+		from = dir + "/date=" + time.UnixMilli(done).UTC().Format(dateFormat)
+	}
+	for info, err := range c.st.ListFrom(c.ctx, dir+"/", from) {
+		if err != nil {
+			return err
+		}
+		window, err := windowOf(info.Name)
+		if err != nil {
+			slog.Warn("not a file of the lake, left alone", "name", info.Name)
+			continue
+		}
+		if done != kafkaio.NoTime && window < done {
+			continue
+		}
+		if err := c.st.Delete(c.ctx, info.Name); err != nil {
+			return err
+		}
+		c.removed++
+	}
+	return c.sweep(dir, from, true)
+}
+
+func (c *continuing) sweep(dir, from string, deep bool) error {
+	local, ok := c.st.(*localStore)
+	if !ok {
+		return nil // a put to a bucket leaves nothing
+	}
+	n, err := local.sweep(c.ctx, dir, from, deep)
+	c.removed += n
+	return err
+}
+
+// metricsKinds returns the folders of the kinds of metrics that the lake has.
+func metricsKinds(ctx context.Context, st Store) (dirs []string, err error) {
+	from := ""
+	for {
+		next := ""
+		for info, err := range st.ListFrom(ctx, metricsDir+"/", from) {
+			if err != nil {
+				return nil, err
+			}
+			next = info.Name
+			break
+		}
+		if next == "" {
+			return dirs, nil
+		}
+		kind, _, deeper := strings.Cut(strings.TrimPrefix(next, metricsDir+"/"), "/")
+		if deeper {
+			dirs = append(dirs, metricsDir+"/"+kind)
+			from = metricsDir + "/" + kind + "0" // '0' comes after '/': behind all of the kind
+		} else {
+			from = next + "\x20" // a file that somebody put there
+		}
+	}
 }
 
 // Offsets are the offsets that rows hold of each partition: the first record,

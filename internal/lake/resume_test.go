@@ -44,7 +44,7 @@ func TestResume(t *testing.T) {
 			row(80, map[int32]int64{0: 99, 1: 99, 2: 99}), // not sealed
 		},
 		Metrics: []MetricsRow{{Window: w(70), End: w(75)}, {Window: w(75), End: w(80)}, {Window: w(80), End: w(85)}},
-		seals:   map[int64]bool{w(10): true, w(79): true, w(80): true}, metricsSeals: map[int64]bool{w(70): true, w(80): true},
+		seal:    w(79), metricsSeal: w(70),
 	}
 	l.Rows[0].Mark = &kafkaio.Mark{Watermark: w(11)}
 	l.Rows[5].Mark = mark
@@ -54,13 +54,13 @@ func TestResume(t *testing.T) {
 	file := func(i int64) IncrementsFile {
 		return IncrementsFile{Name: windowName(incrementsDir, w(i), ".bin"), End: w(i + 1)}
 	}
-	want := Start{Source: source, Done: w(80), MetricsDone: w(75), Increments: []IncrementsFile{file(15), file(16), file(60), file(79)}}
+	want := Start{Source: source, Done: w(80), MetricsDone: w(75), MetricsWindow: w(70), Increments: []IncrementsFile{file(15), file(16), file(60), file(79)}}
 	if diff := cmp.Diff(want, l.Resume()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	// Without a final metrics row every increment is needed.
-	l.metricsSeals = map[int64]bool{w(80): true} // newer than W
-	want.MetricsDone, want.Increments = kafkaio.NoTime, append([]IncrementsFile{file(10)}, want.Increments...)
+	l.metricsSeal = kafkaio.NoTime
+	want.MetricsDone, want.MetricsWindow, want.Increments = kafkaio.NoTime, 0, append([]IncrementsFile{file(10)}, want.Increments...)
 	if diff := cmp.Diff(want, l.Resume()); diff != "" {
 		t.Errorf("without final metrics (-want +got):\n%s", diff)
 	}
@@ -71,7 +71,7 @@ func TestResume(t *testing.T) {
 func TestResumeProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		l := &Ledger{seals: map[int64]bool{}, metricsSeals: map[int64]bool{}}
+		l := &Ledger{seal: kafkaio.NoTime, metricsSeal: kafkaio.NoTime}
 		sealed := rapid.Int64Range(-1, 100).Draw(t, "newest possible seal")
 		next := map[int32]int64{0: 0, 1: 0}
 		for i := range int64(rapid.IntRange(0, 110).Draw(t, "windows")) {
@@ -90,14 +90,18 @@ func TestResumeProperty(t *testing.T) {
 			}
 			if rapid.Bool().Draw(t, "marked") {
 				r.Mark = &kafkaio.Mark{Watermark: r.End, Partitions: []kafkaio.Position{{Partition: 0, Next: next[0] + 3}, {Partition: 1, Next: next[1]}}}
-				l.seals[r.Window] = i <= sealed && rapid.Bool().Draw(t, "sealed")
+				if i <= sealed && rapid.Bool().Draw(t, "sealed") {
+					l.seal = r.Window
+				}
 			}
 			l.Rows = append(l.Rows, r)
 		}
 		for i := int64(5); i <= 115; i += 5 {
 			if rapid.Bool().Draw(t, "metrics") {
 				l.Metrics = append(l.Metrics, MetricsRow{Window: w(i - 5), End: w(i)})
-				l.metricsSeals[w(i-5)] = i <= sealed+5 && rapid.Bool().Draw(t, "metrics sealed")
+				if i <= sealed+5 && rapid.Bool().Draw(t, "metrics sealed") {
+					l.metricsSeal = w(i - 5)
+				}
 			}
 		}
 
@@ -168,8 +172,8 @@ func TestContinue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keep = append(keep, settingsName, windowName(rowsDir, w(0), ".json"), windowName(rowsDir, w(1), ".json"), windowName(sealsDir, w(1), ".json"),
-		windowName(metricsRowsDir, w(-5), ".json"), windowName(metricsSealDir, w(-5), ".json"))
+	keep = append(keep, settingsName, windowName(rowsDir, w(0), ".json"), windowName(rowsDir, w(1), ".json"), sealName,
+		windowName(metricsRowsDir, w(-5), ".json"), metricsSealName)
 	slices.Sort(keep)
 	start := readLedger(t, st).Resume()
 	before := names(t, st)

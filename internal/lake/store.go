@@ -49,6 +49,9 @@ type Store interface {
 	// sequence ends after the first error. An object that is put or deleted
 	// meanwhile may be in it or not.
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
+	// ListFrom is List without the objects whose names are before from: it costs
+	// what it yields.
+	ListFrom(ctx context.Context, prefix, from string) iter.Seq2[Info, error]
 	// Delete removes an object; one that is not there is no error.
 	Delete(ctx context.Context, name string) error
 	// Sync returns once everything that was put before the call would survive a

@@ -10,7 +10,7 @@ import (
 	"iter"
 	"net/http"
 	"strings"
-	"time"
+	"sync/atomic"
 
 	"cloud.google.com/go/storage"
 	"google.golang.org/api/googleapi"
@@ -18,13 +18,10 @@ import (
 )
 
 const (
-	// putTimeout bounds one put with all its retries: a bundle that waits for
-	// ever would look like a pipeline without input.
-	putTimeout = 5 * time.Minute
-	// callTimeout does so for the retries of the other calls.
-	callTimeout = 2 * time.Minute
-	// maxChunk is how much of an upload is kept in memory to send it again.
+	// maxChunk is how much is sent in one request.
 	maxChunk = 16 << 20
+	// listPage is how many objects are listed in one request.
+	listPage = 1000
 	// putKey names the metadata by which a put recognises its own object.
 	putKey = "shopstream-put"
 )
@@ -35,6 +32,8 @@ type bucketStore struct {
 	client *storage.Client
 	bucket string
 	prefix string // "" or with a slash at the end
+	retry  retry
+	lease  atomic.Pointer[bucketLease] // nil: none was taken
 }
 
 func openBucket(ctx context.Context, bucket, prefix string) (Store, error) {
@@ -46,11 +45,11 @@ func openBucket(ctx context.Context, bucket, prefix string) (Store, error) {
 	}
 	// Every call here may be sent twice: puts replace with the same content,
 	// deletes of nothing are no error, and PutNew recognises its own object.
-	client.SetRetry(storage.WithPolicy(storage.RetryAlways), storage.WithMaxRetryDuration(callTimeout))
+	client.SetRetry(storage.WithPolicy(storage.RetryNever)) // retry.do does
 	if prefix != "" {
 		prefix += "/"
 	}
-	return &bucketStore{client: client, bucket: bucket, prefix: prefix}, nil
+	return &bucketStore{client: client, bucket: bucket, prefix: prefix, retry: bucketRetry}, nil
 }
 
 func (s *bucketStore) URI() string {
@@ -74,7 +73,7 @@ func (s *bucketStore) Put(ctx context.Context, name string, data []byte) error {
 	if err := checkName(name); err != nil {
 		return fmt.Errorf("lake %s: put: %w", s.URI(), err)
 	}
-	if err := upload(ctx, s.object(name), data, ""); err != nil {
+	if err := s.upload(ctx, s.object(name), data, ""); err != nil {
 		return s.explain("put", name, err)
 	}
 	return nil
@@ -85,11 +84,11 @@ func (s *bucketStore) PutNew(ctx context.Context, name string, data []byte) erro
 		return fmt.Errorf("lake %s: put: %w", s.URI(), err)
 	}
 	id := rand.Text()
-	err := upload(ctx, s.object(name).If(storage.Conditions{DoesNotExist: true}), data, id)
+	err := s.upload(ctx, s.object(name).If(storage.Conditions{DoesNotExist: true}), data, id)
 	if hasCode(err, http.StatusPreconditionFailed) {
 		// Somebody has it: perhaps this very put, whose answer got lost and
-		// which the client then sent again.
-		attrs, err := s.object(name).Attrs(ctx)
+		// which was then sent again.
+		attrs, err := s.attrs(ctx, name)
 		switch {
 		case err == nil && attrs.Metadata[putKey] == id:
 			return nil
@@ -106,92 +105,131 @@ func (s *bucketStore) PutNew(ctx context.Context, name string, data []byte) erro
 }
 
 // upload writes one object; id, if any, marks it as made by this put.
-func upload(ctx context.Context, o *storage.ObjectHandle, data []byte, id string) error {
-	// To end an upload without making an object its context must be cancelled:
-	// Close would commit the part that was written.
-	ctx, cancel := context.WithTimeout(ctx, putTimeout)
-	defer cancel()
-	w := o.NewWriter(ctx)
-	// The writer allocates a whole chunk: for a small object, a small one.
-	w.ChunkSize = min(len(data)+1, maxChunk)
-	w.ChunkRetryDeadline = putTimeout
-	w.ContentType = "application/octet-stream"
-	if id != "" {
-		w.Metadata = map[string]string{putKey: id}
-	}
-	if _, err := w.Write(data); err != nil {
+func (s *bucketStore) upload(ctx context.Context, o *storage.ObjectHandle, data []byte, id string) error {
+	return s.writing(ctx, func(ctx context.Context) error {
+		// An attempt that fails must not make an object of the part that was
+		// written: its context ends with it, and Close would commit.
+		w := o.NewWriter(ctx)
+		// The writer allocates a whole chunk: for a small object, a small one.
+		w.ChunkSize = min(len(data)+1, maxChunk)
+		w.ContentType = "application/octet-stream"
+		if id != "" {
+			w.Metadata = map[string]string{putKey: id}
+		}
+		if _, err := w.Write(data); err != nil {
+			return err
+		}
+		return w.Close()
+	})
+}
+
+func (s *bucketStore) attrs(ctx context.Context, name string) (attrs *storage.ObjectAttrs, err error) {
+	err = s.retry.do(ctx, func(ctx context.Context) error {
+		attrs, err = s.object(name).Attrs(ctx)
 		return err
-	}
-	return w.Close()
+	})
+	return attrs, err
 }
 
 func (s *bucketStore) Open(ctx context.Context, name string) (Object, error) {
 	if err := checkName(name); err != nil {
 		return nil, fmt.Errorf("lake %s: open: %w", s.URI(), err)
 	}
-	attrs, err := s.object(name).Attrs(ctx)
+	attrs, err := s.attrs(ctx, name)
 	if err != nil {
 		return nil, s.explain("open", name, err)
 	}
 	// The generation keeps later reads on the content found now.
 	handle := s.object(name).Generation(attrs.Generation)
 	return newBlockReader(attrs.Size, func(p []byte, off int64) error {
-		r, err := handle.NewRangeReader(ctx, off, int64(len(p)))
-		if err != nil {
-			return s.explain("read", name, err)
-		}
-		_, err = io.ReadFull(r, p)
-		if err := cmp.Or(err, r.Close()); err != nil {
+		if err := s.read(ctx, handle, p, off); err != nil {
 			return s.explain("read", name, err)
 		}
 		return nil
 	}), nil
 }
 
+// read fills p with what the object has at an offset.
+func (s *bucketStore) read(ctx context.Context, o *storage.ObjectHandle, p []byte, off int64) error {
+	return s.retry.do(ctx, func(ctx context.Context) error {
+		r, err := o.NewRangeReader(ctx, off, int64(len(p)))
+		if err != nil {
+			return err
+		}
+		return readAndClose(r, p)
+	})
+}
+
+// readAndClose fills p. An answer that ends too soon is io.ErrUnexpectedEOF,
+// also where it ends at once.
+func readAndClose(r io.ReadCloser, p []byte) error {
+	_, err := io.ReadFull(r, p)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return cmp.Or(err, r.Close())
+}
+
 func (s *bucketStore) Get(ctx context.Context, name string) ([]byte, error) {
 	if err := checkName(name); err != nil {
 		return nil, fmt.Errorf("lake %s: get: %w", s.URI(), err)
 	}
-	r, err := s.object(name).NewReader(ctx)
+	var data []byte
+	err := s.retry.do(ctx, func(ctx context.Context) error {
+		r, err := s.object(name).NewReader(ctx)
+		if err != nil {
+			return err
+		}
+		data = make([]byte, max(0, r.Attrs.Size))
+		return readAndClose(r, data)
+	})
 	if err != nil {
-		return nil, s.explain("get", name, err)
-	}
-	data := make([]byte, max(0, r.Attrs.Size))
-	_, err = io.ReadFull(r, data)
-	if err := cmp.Or(err, r.Close()); err != nil {
 		return nil, s.explain("get", name, err)
 	}
 	return data, nil
 }
 
 func (s *bucketStore) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
+	return s.ListFrom(ctx, prefix, "")
+}
+
+func (s *bucketStore) ListFrom(ctx context.Context, prefix, from string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		if err := checkPrefix(prefix); err != nil {
 			yield(Info{}, fmt.Errorf("lake %s: list: %w", s.URI(), err))
 			return
 		}
 		query := &storage.Query{Prefix: s.prefix + prefix, Projection: storage.ProjectionNoACL}
+		if from != "" {
+			query.StartOffset = s.prefix + from
+		}
 		if err := query.SetAttrSelection([]string{"Name", "Size", "Updated"}); err != nil {
 			yield(Info{}, s.explain("list", prefix, err))
 			return
 		}
-		objects := s.client.Bucket(s.bucket).Objects(ctx, query)
-		for {
-			attrs, err := objects.Next()
-			if errors.Is(err, iterator.Done) {
-				return
-			}
+		for token := ""; ; {
+			var page []*storage.ObjectAttrs
+			next := ""
+			err := s.retry.do(ctx, func(ctx context.Context) (err error) {
+				page = nil
+				objects := s.client.Bucket(s.bucket).Objects(ctx, query)
+				next, err = iterator.NewPager(objects, listPage, token).NextPage(&page)
+				return err
+			})
 			if err != nil {
 				yield(Info{}, s.explain("list", prefix, err))
 				return
 			}
-			name := strings.TrimPrefix(attrs.Name, s.prefix)
-			if hidden(name) {
-				continue
+			for _, attrs := range page {
+				name := strings.TrimPrefix(attrs.Name, s.prefix)
+				if !hidden(name) && !yield(Info{Name: name, Size: attrs.Size, Modified: attrs.Updated.UTC()}, nil) {
+					return
+				}
 			}
-			if !yield(Info{Name: name, Size: attrs.Size, Modified: attrs.Updated.UTC()}, nil) {
+			if next == "" {
 				return
 			}
+			token = next
 		}
 	}
 }
@@ -200,7 +238,8 @@ func (s *bucketStore) Delete(ctx context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return fmt.Errorf("lake %s: delete: %w", s.URI(), err)
 	}
-	if err := s.object(name).Delete(ctx); err != nil && !errors.Is(err, storage.ErrObjectNotExist) {
+	err := s.writing(ctx, func(ctx context.Context) error { return s.object(name).Delete(ctx) })
+	if err != nil && !errors.Is(err, storage.ErrObjectNotExist) {
 		return s.explain("delete", name, err)
 	}
 	return nil
@@ -222,7 +261,7 @@ func (s *bucketStore) explain(op, name string, err error) error {
 	case hasCode(err, http.StatusForbidden):
 		hint = ": give this account roles/storage.objectUser on the bucket " + s.bucket
 	}
-	return fmt.Errorf("lake %s: %s: %w%s", s.URI(), op, err, hint)
+	return remember(fmt.Errorf("lake %s: %s: %w%s", s.URI(), op, err, hint))
 }
 
 func hasCode(err error, code int) bool {

@@ -16,10 +16,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // tempPrefix marks files that are being written. They are no .parquet files,
-// so that no reader's glob finds them; a killed process leaves them behind.
+// so that no reader's glob finds them; a killed process leaves them behind, and
+// the next writer removes them (sweep).
 const tempPrefix = ".tmp-"
 
 // localStore is a Store in a folder. A put writes a temporary file beside the
@@ -31,6 +33,7 @@ type localStore struct {
 	serial atomic.Uint64 // of temporary names
 	made   sync.Map      // folders known to exist, as a set of paths
 	syncer *syncer
+	locked atomic.Pointer[time.Time] // when the lease was taken, by the disk's clock; nil: it is not held
 
 	create func(path string) (tempFile, error) // os.OpenFile; tests put a failing disk in its place
 }
@@ -205,19 +208,23 @@ func (s *localStore) Delete(ctx context.Context, name string) error {
 }
 
 func (s *localStore) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
+	return s.ListFrom(ctx, prefix, "")
+}
+
+func (s *localStore) ListFrom(ctx context.Context, prefix, from string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		if err := checkPrefix(prefix); err != nil {
 			yield(Info{}, fmt.Errorf("lake %s: list: %w", s.root, err))
 			return
 		}
 		dir := prefix[:strings.LastIndexByte(prefix, '/')+1]
-		s.list(ctx, dir, prefix, yield)
+		s.list(ctx, dir, prefix, from, yield)
 	}
 }
 
 // list yields what is in one folder ("" or with a slash at the end) and below;
 // false ends it. Symbolic links are not followed: they can form circles.
-func (s *localStore) list(ctx context.Context, dir, prefix string, yield func(Info, error) bool) bool {
+func (s *localStore) list(ctx context.Context, dir, prefix, from string, yield func(Info, error) bool) bool {
 	entries, err := os.ReadDir(s.path(dir))
 	err = cmp.Or(ctx.Err(), err)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
@@ -239,8 +246,9 @@ func (s *localStore) list(ctx context.Context, dir, prefix string, yield func(In
 		name := key(e)
 		switch {
 		case hidden(strings.TrimSuffix(name, "/")):
+		case name < from && !(e.IsDir() && strings.HasPrefix(from, name)):
 		case e.IsDir() && (strings.HasPrefix(name, prefix) || strings.HasPrefix(prefix, name)):
-			if !s.list(ctx, name, prefix, yield) {
+			if !s.list(ctx, name, prefix, from, yield) {
 				return false
 			}
 		case e.Type().IsRegular() && strings.HasPrefix(name, prefix):
@@ -306,5 +314,5 @@ func explainDisk(root, op, name string, err error) error {
 	case errors.Is(err, syscall.EIO):
 		hint = ": the disk is failing: check it, then put the lake on another disk"
 	}
-	return fmt.Errorf("lake %s: %s: %w%s", root, op, err, hint)
+	return remember(fmt.Errorf("lake %s: %s: %w%s", root, op, err, hint))
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func isLedger(name string) bool {
-	for _, prefix := range []string{"ledger/rows/", "ledger/seals/", "ledger/metrics/", "ledger/metrics-seals/", "ledger/closed.json"} {
+	for _, prefix := range []string{"ledger/rows/", "ledger/seal.json", "ledger/metrics/", "ledger/metrics-seal.json", "ledger/closed.json"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

@@ -140,14 +140,33 @@ func (fn *againFn) ProcessElement(ctx context.Context, f lake.IncrementsFile, em
 	if err != nil {
 		return err
 	}
-	data, err := st.Get(ctx, f.Name)
+	in, err := getIncrements(ctx, st, f.Name)
 	if err != nil {
 		return err
 	}
-	in, err := DecodeIncrements(data)
-	if err != nil {
-		return fmt.Errorf("lake %s: %s: %w", st.URI(), f.Name, err)
-	}
 	Emit(in, f.End, emit)
 	return nil
+}
+
+// Check returns an error that names the file unless Again can emit all of
+// them: what a lake cannot go on from must be found before it is changed.
+func Check(ctx context.Context, st lake.Store, files []lake.IncrementsFile) error {
+	for _, f := range files {
+		if _, err := getIncrements(ctx, st, f.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func getIncrements(ctx context.Context, st lake.Store, name string) (Increments, error) {
+	data, err := st.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	in, err := DecodeIncrements(data)
+	if err != nil {
+		return nil, fmt.Errorf("lake %s: %s is damaged: %w: restore it from a copy", st.URI(), name, err)
+	}
+	return in, nil
 }

@@ -56,16 +56,20 @@ func TestSettingsMistakes(t *testing.T) {
 		{"local", []string{"--duration=soon"}, 2, `local: invalid value "soon" for flag -duration: parse error: see --help`},
 		{"local", []string{"--duration=-3s"}, 2, "local: --duration is -3s: expected 0 (until Ctrl-C) or more"},
 		{"local", []string{"--rate=fast"}, 2, `flag --rate: simulate.rate: found "fast"; allowed: a number from 0 to 10000000`},
-		{"local", []string{"--rate=0"}, 1, "local: simulate.rate: the live shop needs a rate above 0, in events a second"},
+		{"local", []string{"--rate=0"}, 2, "local: simulate.rate: the live shop needs a rate above 0, in events a second"},
 		{"local", []string{"--source=none.csv"}, 2, "local: replay: open none.csv: no such file or directory"},
 		{"local", []string{"--source=" + text}, 2, "local: replay: cannot tell what " + text + ` holds: its first line is neither Online Retail's CSV header (InvoiceNo,…) nor a JSON object, but "hello": name the format (one of ` + formats + ")"},
 		{"local", []string{"--source=" + text, "--format=xml"}, 2, `local: unknown format "xml": expected auto or one of ` + formats},
 		{"local", []string{"--source=" + noGzip}, 2, "local: replay: " + noGzip + " looks like gzip, but: gzip: invalid header"},
 
-		{"producer", []string{"replay", "none.csv"}, 1, "producer: replay: open none.csv: no such file or directory"},
-		{"producer", []string{"replay", noGzip}, 1, "producer: replay: " + noGzip + " looks like gzip, but: gzip: invalid header"},
-		{"producer", []string{"simulate", "--rate=-1"}, 1, `producer: flag --rate: simulate.rate: found "-1"; allowed: a number from 0 to 10000000`},
-		{"producer", []string{"simulate", "--config=" + unknownKey}, 1, "producer: " + unknownKey + ":2:3: kafka.topik: found an unknown key; allowed: the keys of kafka: brokers, topic, partitions, tls, ca_file, sasl, user, password_file, group, start, idle_after (did you mean topic?)"},
+		{"producer", []string{"replay", "none.csv"}, 2, "producer: replay: open none.csv: no such file or directory"},
+		{"producer", []string{"replay", noGzip}, 2, "producer: replay: " + noGzip + " looks like gzip, but: gzip: invalid header"},
+		{"producer", []string{"simulate", "--start=noon"}, 2, `producer: --start "noon": expected a time such as 2026-03-01T00:00:00Z`},
+		{"producer", []string{"simulate", "now"}, 2, `producer: unknown command "now" for "producer simulate"`},
+		{"producer", []string{"simulate", "--loud"}, 2, "producer: unknown flag: --loud"},
+		{"producer", []string{"deliver"}, 2, `producer: unknown command "deliver" for "producer"`},
+		{"producer", []string{"simulate", "--rate=-1"}, 2, `producer: flag --rate: simulate.rate: found "-1"; allowed: a number from 0 to 10000000`},
+		{"producer", []string{"simulate", "--config=" + unknownKey}, 2, "producer: " + unknownKey + ":2:3: kafka.topik: found an unknown key; allowed: the keys of kafka: brokers, topic, partitions, tls, ca_file, sasl, user, password_file, group, start, idle_after (did you mean topic?)"},
 	} {
 		t.Run(tc.program+" "+strings.Join(tc.args, " "), func(t *testing.T) {
 			wantMistake(t, run(t, program(t, tc.program, tc.args...)), tc.code, tc.want)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"example.com/shopstream/internal/broker"
@@ -77,9 +78,6 @@ func open(ctx context.Context, cfg config.Config, set settings) (*events, error)
 		return e, err
 	}
 	sim := cfg.Simulate
-	if sim.Rate <= 0 {
-		return nil, errors.New("simulate.rate: the live shop needs a rate above 0, in events a second")
-	}
 	last, err := producer.LastEventTime(ctx, e.cluster, e.topic)
 	if err != nil {
 		return nil, err
@@ -131,7 +129,7 @@ func shopTime(now, last time.Time, speedup float64) (start time.Time, left time.
 func (e *events) close() error { return e.source.Close() }
 
 // ingest sends the events and runs the streaming job over them to its end.
-func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipelines.StreamingOptions) (lake.Totals, error) {
+func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipelines.StreamingOptions, restarts int) (lake.Totals, error) {
 	if e.replay {
 		o.Source.Bounded = true
 		sent, err := e.send(ctx)
@@ -140,7 +138,7 @@ func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipeline
 		}
 		v := startView(os.Stdout, o, e)
 		defer v.stop()
-		totals, _, err := o.Run(ctx, pipelines.Prism)
+		totals, _, err := o.RunSupervised(ctx, pipelines.Prism, pipelines.Supervision{Restarts: restarts, Waiting: v.waiting})
 		if err == nil && totals.Read != sent {
 			err = fmt.Errorf("topic %s was sent %d records of the file, but the lake has read %d: has somebody else written to the topic?", e.topic, sent, totals.Read)
 		}
@@ -155,6 +153,7 @@ func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipeline
 	job, cancelJob := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelJob()
 	sent := make(chan error, 1)
+	var closed atomic.Bool // the shop has, and the job is told to finish
 	v := startView(os.Stdout, o, e)
 	defer v.stop()
 	e.deliver.Progress, e.deliver.ProgressEvery = v.sent, time.Second
@@ -169,10 +168,13 @@ func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipeline
 			stop() // the next Ctrl-C has its default effect: the process ends, and a later run goes on
 			v.say("finishing; Ctrl-C once more to stop at once")
 		}
+		closed.Store(true)
 		kafkaio.Finish(o.Source.ID)
 		sent <- nil
 	}()
-	totals, _, err := o.Run(job, pipelines.Prism)
+	totals, _, err := o.RunSupervised(job, pipelines.Prism, pipelines.Supervision{
+		Restarts: restarts, Stop: ctx.Done(), Finish: closed.Load, Waiting: v.waiting,
+	})
 	closeShop()
 	if sendErr := <-sent; sendErr != nil {
 		return totals, sendErr

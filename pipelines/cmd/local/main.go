@@ -52,7 +52,7 @@ func start(args []string) int {
 	flag.StringVar(&set.source, "source", "", "`file` to replay: Online Retail (.csv, .csv.gz), OTTO or our own events (.jsonl)")
 	flag.StringVar(&set.format, "format", "auto", "what the file holds: auto, online-retail, otto or events")
 	flag.DurationVar(&set.duration, "duration", 2*time.Minute, "how long to simulate; 0: until Ctrl-C")
-	loader := config.Bind(flag.CommandLine)
+	loader := config.Bind(flag.CommandLine, "kafka", "stream", "lake", "metrics", "log", "simulate")
 	help := func(w io.Writer) error {
 		return loader.Usage(w, flag.CommandLine, intro, "data", "source", "format", "duration")
 	}
@@ -83,6 +83,10 @@ func start(args []string) int {
 			return 1
 		}
 		return 0
+	}
+	if set.source == "" && cfg.Simulate.Rate <= 0 {
+		fmt.Fprintln(os.Stderr, "local: simulate.rate: the live shop needs a rate above 0, in events a second")
+		return 2
 	}
 	logger, err := config.NewLogger(cfg.Log, os.Stderr, pipelines.BeamPackages)
 	if err != nil {
@@ -151,7 +155,7 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	if url != "" {
 		fmt.Println("metrics:", url)
 	}
-	totals, err := events.ingest(ctx, stop, o)
+	totals, err := events.ingest(ctx, stop, o, cfg.Stream.Restarts)
 	if err != nil {
 		return err
 	}

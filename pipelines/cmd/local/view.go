@@ -90,6 +90,11 @@ func (v *view) say(note string) {
 	v.draw()
 }
 
+// waiting notes that the job failed and is started again.
+func (v *view) waiting(time.Duration) {
+	v.say("the lake or Kafka was away: going on from the ledger")
+}
+
 func (v *view) draw() {
 	v.mu.Lock()
 	defer v.mu.Unlock()

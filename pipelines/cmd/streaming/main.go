@@ -17,6 +17,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/pipelines"
 )
 
@@ -27,12 +28,15 @@ and keeps revenue metrics per product, category and shop.
   streaming --brokers=host:9092 --lake=gs://bucket/lake --bounded
   streaming --runner=dataflow --project=P --region=R --staging_location=gs://B/staging \
             --brokers=host:9092 --lake=gs://B/lake
+  streaming --runner=flink-cluster --endpoint=jobserver:8099 --environment_type=PROCESS \
+            --environment_config='{"command":"/opt/shopstream/boot"}' --brokers=host:9092 --lake=gs://B/lake
   streaming config show
 
 On Prism (the default) it goes on where the lake's ledger ends; stop it with Ctrl-C at any
 time. Without --bounded it runs until it is stopped.
-Runners: prism, direct (only with --bounded), universal, dataflow. Beam's own options
-(--endpoint, --project, --dry_run, …) are taken as they are; --help-beam lists all flags.
+Runners: prism, direct (only with --bounded), flink-cluster (docs/flink.md), universal,
+dataflow. Beam's own options (--endpoint, --project, --dry_run, …) are taken as they are;
+--help-beam lists all flags.
 Exit codes: 0 done, 1 an error, 2 a wrong setting, 130 interrupted.
 `
 
@@ -41,9 +45,9 @@ func main() { os.Exit(start(os.Args[1:])) }
 func start(args []string) int {
 	bounded := flag.Bool("bounded", false, "read to the offsets that the topic has now, close all windows, and end")
 	helpBeam := flag.Bool("help-beam", false, "list all flags, also those of Beam's runners")
-	flag.Lookup("runner").Usage = "where the job runs: prism (the default), direct, universal or dataflow"
+	flag.Lookup("runner").Usage = "where the job runs: prism (the default), direct, flink-cluster, universal or dataflow"
 	loader := config.Bind(flag.CommandLine,
-		"kafka", "stream", "lake", "metrics", "log")
+		"kafka", "stream", "lake", "flink", "metrics", "log")
 	help := func(w io.Writer) error {
 		return loader.Usage(w, flag.CommandLine, intro, "bounded", "runner")
 	}
@@ -99,11 +103,14 @@ func start(args []string) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	switch err := run(ctx, o, runner, cfg.Metrics.Listen); {
+	switch err := run(ctx, o, runner, cfg); {
 	case errors.Is(err, context.Canceled):
-		if pipelines.InProcess(runner) {
+		switch {
+		case pipelines.InProcess(runner):
 			slog.Info("stopped; the next run goes on where the ledger ends")
-		} else {
+		case runner == pipelines.Flink && pipelines.Loopback():
+			slog.Info("stopped, and the job cancelled: its workers were in this process")
+		default:
 			slog.Info("no longer waiting; the job goes on, cancel it at its runner")
 		}
 		return 130
@@ -114,18 +121,18 @@ func start(args []string) int {
 	return 0
 }
 
-func run(ctx context.Context, o pipelines.StreamingOptions, runner, listen string) error {
+func run(ctx context.Context, o pipelines.StreamingOptions, runner string, cfg config.Config) error {
 	switch {
 	case pipelines.InProcess(runner):
 		if err := o.Resume(ctx); err != nil {
 			return err
 		}
-		url, err := pipelines.ServeMetrics(ctx, listen, o.Source.ID)
+		url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source.ID)
 		if err != nil {
 			return err
 		}
 		slog.Info("metrics", "address", url)
-	case given("update"):
+	case given("update") || o.Flink.Savepoint != "": // the runner's state has what was read into the lake
 		if err := o.Init(ctx); err != nil {
 			return err
 		}
@@ -134,13 +141,24 @@ func run(ctx context.Context, o pipelines.StreamingOptions, runner, listen strin
 			return err
 		}
 	}
-	totals, closed, err := o.Run(ctx, runner)
-	if err != nil {
-		return err
+	var (
+		totals lake.Totals
+		closed bool
+		err    error
+	)
+	if pipelines.InProcess(runner) && !o.Source.Bounded {
+		totals, closed, err = o.RunSupervised(ctx, runner, pipelines.Supervision{Restarts: cfg.Stream.Restarts})
+	} else { // whoever started a bounded job waits for it
+		totals, closed, err = o.Run(ctx, runner)
 	}
-	if closed {
+	switch {
+	case err != nil:
+		return err
+	case closed:
 		slog.Info("done: the ledger's identity holds", "lake", o.Lake, "read", totals.Read, "silver", totals.Silver,
 			"duplicates", totals.Duplicates, "late", totals.Late, "dead_letters", totals.DeadCount())
+	case !given("dry_run"):
+		slog.Info("nothing more to do here; the lake is not closed", "lake", o.Lake, "runner", runner)
 	}
 	return nil
 }

@@ -32,7 +32,10 @@ survives even kill -9. Without, they are gone when it ends.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 		b, err := broker.Start(o)
-		if err != nil {
+		switch {
+		case err != nil && (o.Port < 0 || o.Port > 65535):
+			return mistake{err}
+		case err != nil:
 			return err
 		}
 		say(cmd.OutOrStdout(), b, o.Dir)

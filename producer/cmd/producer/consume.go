@@ -70,15 +70,15 @@ value with its text: --match currency=EUR --match quantity=2.`,
 func consume(ctx context.Context, cfg config.Config, f consumeFlags, stdout io.Writer) error {
 	from, err := producer.ParseStart(f.from)
 	if err != nil {
-		return err
+		return mistake{err}
 	}
 	printer, err := producer.ParsePrinter(f.format)
 	if err != nil {
-		return err
+		return mistake{err}
 	}
 	filter := producer.Filter{Key: f.key}
 	if filter.Fields, err = producer.ParseFields(f.match); err != nil {
-		return err
+		return mistake{err}
 	}
 	if f.eventType != "" {
 		filter.Fields["event_type"] = f.eventType

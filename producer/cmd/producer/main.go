@@ -26,7 +26,13 @@ func main() {
 // interrupted is the exit code of a delivery that a signal ended: 128 + SIGINT.
 const interrupted = 130
 
-// run is the program: its exit code is 0, 1 for an error, or interrupted.
+// mistake is an error of who called the program: a setting or an argument.
+type mistake struct{ error }
+
+func (m mistake) Unwrap() error { return m.error }
+
+// run is the program: its exit code is 0, 1 for an error, 2 for a wrong
+// setting, or interrupted.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
 		Use:   "producer",
@@ -38,6 +44,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	parsed := false // the arguments, without a mistake
+	root.PersistentPreRun = func(*cobra.Command, []string) { parsed = true }
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -51,10 +59,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return interrupted
 	}
-	between := "; " // one line a mistake
-	if mistake := (*config.Error)(nil); errors.As(err, &mistake) {
-		between = "\nproducer: " // a configuration may have several
+	code, between := 1, "; " // one line a mistake
+	if settings := (*config.Error)(nil); errors.As(err, &settings) {
+		code, between = 2, "\nproducer: " // a configuration may have several
+	}
+	if wrong := (mistake{}); !parsed || errors.As(err, &wrong) {
+		code = 2
 	}
 	fmt.Fprintln(stderr, "producer: "+strings.ReplaceAll(err.Error(), "\n", between))
-	return 1
+	return code
 }

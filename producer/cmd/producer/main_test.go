@@ -203,30 +203,31 @@ func TestMistakesAreOneLine(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		args []string
+		code int
 		want string
 	}{
-		{[]string{"simulate", none}, "producer: no broker answers at 127.0.0.1:1: start one, or name yours with --brokers"},
-		{[]string{"simulate", none + ",127.0.0.1:2"}, "producer: no broker answers at 127.0.0.1:1, 127.0.0.1:2: start one"},
-		{[]string{"consume", none}, "producer: no broker answers at 127.0.0.1:1: start one"},
-		{[]string{"replay", none, "nowhere.csv"}, "producer: replay: open nowhere.csv: no such file"},
-		{[]string{"replay", none, text}, "producer: replay: cannot tell what " + text + " holds"},
-		{[]string{"replay", none, text, "--format=xml"}, `producer: unknown format "xml": expected auto or one of`},
-		{[]string{"replay"}, "producer: accepts 1 arg(s), received 0"},
-		{[]string{"simulate", none, "--start=today"}, `producer: --start "today": expected a time such as`},
-		{[]string{"simulate", none, "--resume"}, "producer: --resume needs the --start"},
-		{[]string{"simulate", none, "--skew=1h", "--skew-partition=9"}, "producer: simulate: skewed partition is 9: expected 0 to 3"},
-		{[]string{"simulate", "--rate=fast"}, "rate"},
-		{[]string{"consume", none, "--from=then"}, `producer: start "then": expected earliest, latest`},
-		{[]string{"consume", none, "--format=xml"}, `producer: format "xml": expected json, raw or table`},
-		{[]string{"consume", none, "--match=x"}, `producer: match "x": expected field=value`},
-		{[]string{"broker", "--port=99999"}, "producer: embedded broker: port 99999: expected 0"},
-		{[]string{"sing"}, `producer: unknown command "sing" for "producer"`},
-		{[]string{"simulate", "--loud"}, "producer: unknown flag: --loud"},
+		{[]string{"simulate", none}, 1, "producer: no broker answers at 127.0.0.1:1: start one, or name yours with --brokers"},
+		{[]string{"simulate", none + ",127.0.0.1:2"}, 1, "producer: no broker answers at 127.0.0.1:1, 127.0.0.1:2: start one"},
+		{[]string{"consume", none}, 1, "producer: no broker answers at 127.0.0.1:1: start one"},
+		{[]string{"replay", none, "nowhere.csv"}, 2, "producer: replay: open nowhere.csv: no such file"},
+		{[]string{"replay", none, text}, 2, "producer: replay: cannot tell what " + text + " holds"},
+		{[]string{"replay", none, text, "--format=xml"}, 2, `producer: unknown format "xml": expected auto or one of`},
+		{[]string{"replay"}, 2, "producer: accepts 1 arg(s), received 0"},
+		{[]string{"simulate", none, "--start=today"}, 2, `producer: --start "today": expected a time such as`},
+		{[]string{"simulate", none, "--resume"}, 2, "producer: --resume needs the --start"},
+		{[]string{"simulate", none, "--skew=1h", "--skew-partition=9"}, 2, "producer: simulate: skewed partition is 9: expected 0 to 3"},
+		{[]string{"simulate", "--rate=fast"}, 2, "rate"},
+		{[]string{"consume", none, "--from=then"}, 2, `producer: start "then": expected earliest, latest`},
+		{[]string{"consume", none, "--format=xml"}, 2, `producer: format "xml": expected json, raw or table`},
+		{[]string{"consume", none, "--match=x"}, 2, `producer: match "x": expected field=value`},
+		{[]string{"broker", "--port=99999"}, 2, "producer: embedded broker: port 99999: expected 0"},
+		{[]string{"sing"}, 2, `producer: unknown command "sing" for "producer"`},
+		{[]string{"simulate", "--loud"}, 2, "producer: unknown flag: --loud"},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			r := runFor(t.Context(), tc.args...)
-			if r.code != 1 || !strings.Contains(r.stderr, tc.want) || strings.Count(r.stderr, "\n") != 1 || r.stdout != "" {
-				t.Errorf("exit code %d:\n%s%s\nwant one line with %s", r.code, r.stdout, r.stderr, tc.want)
+			if r.code != tc.code || !strings.Contains(r.stderr, tc.want) || strings.Count(r.stderr, "\n") != 1 || r.stdout != "" {
+				t.Errorf("exit code %d:\n%s%s\nwant %d and one line with %s", r.code, r.stdout, r.stderr, tc.code, tc.want)
 			}
 		})
 	}

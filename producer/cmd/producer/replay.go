@@ -64,11 +64,11 @@ records, so --resume can go on where a run was cut off.`,
 func replay(ctx context.Context, cfg config.Config, path string, f replayFlags, stderr io.Writer) error {
 	format, err := producer.ParseFormat(f.format)
 	if err != nil {
-		return err
+		return mistake{err}
 	}
 	if format == "" {
 		if format, err = producer.Recognise(path); err != nil {
-			return err
+			return mistake{err}
 		}
 	}
 	cluster := clusterOf(cfg.Kafka)

@@ -74,10 +74,10 @@ minutes.`,
 func simulate(ctx context.Context, cfg config.Config, f simulateFlags, stderr io.Writer) error {
 	o, err := simulateOptions(cfg, f, time.Now())
 	if err != nil {
-		return err
+		return mistake{err}
 	}
 	if _, err := producer.NewSimulator(o); err != nil { // before a topic is made for it
-		return err
+		return mistake{err}
 	}
 	cluster := clusterOf(cfg.Kafka)
 	if o.Partitions, err = kafkaio.EnsureTopic(ctx, cluster, cfg.Kafka.Topic, cfg.Kafka.Partitions); err != nil {

@@ -1,0 +1,181 @@
+package lake
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"example.com/shopstream/internal/kafkaio"
+)
+
+// Ledger is what was read of a lake's ledger.
+type Ledger struct {
+	Settings    Settings
+	Rows        []Row        // by window, provisional ones too
+	Metrics     []MetricsRow // by period, provisional ones too
+	Closed      *Closed      // nil: the source has not declared its end
+	seal        int64        // window up to which all rows are written, or NoTime
+	metricsSeal int64        // likewise of metrics: a period's start
+}
+
+// ErrNoLake is wrapped by ReadLedger where there is no lake.
+var ErrNoLake = errors.New("there is no lake")
+
+// ReadLedger reads the whole ledger.
+func ReadLedger(ctx context.Context, st Store) (*Ledger, error) {
+	l := &Ledger{seal: kafkaio.NoTime, metricsSeal: kafkaio.NoTime}
+	if err := getJSON(ctx, st, settingsName, &l.Settings); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w at %s: %w", ErrNoLake, st.URI(), err)
+		}
+		return nil, err
+	}
+	if l.Settings.Format < 1 {
+		return nil, damaged(st, settingsName, fmt.Errorf("expected a format of 1 to %d, found %d", formatVersion, l.Settings.Format))
+	}
+	if l.Settings.Format < formatVersion {
+		return nil, fmt.Errorf("the lake %s has format %d, this program reads %d: read the topic again into a new lake", st.URI(), l.Settings.Format, formatVersion)
+	}
+	if l.Settings.Format > formatVersion {
+		return nil, fmt.Errorf("the lake %s has format %d, this program reads up to %d: use a newer one", st.URI(), l.Settings.Format, formatVersion)
+	}
+	// Seals first: a seal that is seen here has all its rows on disk, which a
+	// reading of the rows that comes later cannot miss.
+	var err error
+	if l.seal, err = readSeal(ctx, st, sealName); err != nil {
+		return nil, err
+	}
+	if l.metricsSeal, err = readSeal(ctx, st, metricsSealName); err != nil {
+		return nil, err
+	}
+	if l.Closed, err = readClosed(ctx, st); err != nil {
+		return nil, err
+	}
+	if l.Rows, err = readAll(ctx, st, rowsDir, func(r Row) int64 { return r.Window }); err != nil {
+		return nil, err
+	}
+	if l.Metrics, err = readAll(ctx, st, metricsRowsDir, func(r MetricsRow) int64 { return r.Window }); err != nil {
+		return nil, err
+	}
+	if _, ok := l.Sealed(); !ok && l.seal != kafkaio.NoTime {
+		return nil, damaged(st, windowName(rowsDir, l.seal, ".json"), errors.New("it is sealed: expected a row with a mark, found none"))
+	}
+	if l.Closed != nil {
+		// A run that goes on with the lake meanwhile withdraws the end before it
+		// removes any row.
+		if l.Closed, err = readClosed(ctx, st); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// readClosed returns nil where the source has not declared its end.
+func readClosed(ctx context.Context, st Store) (*Closed, error) {
+	var c Closed
+	switch err := getJSON(ctx, st, closedName, &c); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &c, nil
+}
+
+// readers is how many ledger rows are read at once: on a bucket each takes tens
+// of milliseconds, all of them waiting.
+const readers = 32
+
+// readAll reads the rows in a folder by window. One that is gone by the time
+// it is read was provisional: a run that goes on with the lake removes those.
+func readAll[T any](ctx context.Context, st Store, dir string, window func(T) int64) ([]T, error) {
+	var names []string
+	for info, err := range st.List(ctx, dir+"/") {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, info.Name)
+	}
+	rows := make([]*T, len(names)) // nil: gone
+	err := parallel(len(names), readers, func(i int) error {
+		var v T
+		switch err := getJSON(ctx, st, names[i], &v); {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		}
+		if name := windowName(dir, window(v), ".json"); name != names[i] {
+			return damaged(st, names[i], fmt.Errorf("expected the row of its window, found that of %s", name))
+		}
+		rows[i] = &v
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]T, 0, len(rows))
+	for _, r := range rows {
+		if r != nil {
+			out = append(out, *r)
+		}
+	}
+	slices.SortFunc(out, func(a, b T) int { return cmp.Compare(window(a), window(b)) })
+	return out, nil
+}
+
+// parallel calls do for 0 to n−1, at most limit at once, and returns the error
+// of the lowest number that has one. After an error no new call begins.
+func parallel(n, limit int, do func(i int) error) error {
+	var (
+		next   atomic.Int64
+		failed atomic.Bool
+		mu     sync.Mutex
+		lowest = n
+		first  error
+		wg     sync.WaitGroup
+	)
+	for range min(n, limit) {
+		wg.Go(func() {
+			for !failed.Load() {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				err := do(i)
+				if err == nil {
+					continue
+				}
+				failed.Store(true)
+				mu.Lock()
+				if i < lowest {
+					lowest, first = i, err
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
+
+func getJSON(ctx context.Context, st Store, name string, v any) error {
+	data, err := st.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return damaged(st, name, err)
+	}
+	return nil
+}
+
+func damaged(st Store, name string, err error) error {
+	return fmt.Errorf("%s in %s is damaged: %w. It was written whole, so the storage has changed it since: restore it from a copy", name, st.URI(), err)
+}
