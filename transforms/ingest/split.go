@@ -66,9 +66,13 @@ const (
 	laneMark   = 'm'
 )
 
-// flushBytes is the size at which a batch goes downstream before the bundle
-// ends.
-const flushBytes = 1 << 20
+const (
+	// flushBytes is the size at which a batch goes downstream before the bundle
+	// ends.
+	flushBytes = 256 << 10
+	// maxFree is how many of their buffers are kept from bundle to bundle.
+	maxFree = 64
+)
 
 // Split parses records and deals them into lanes. It returns packed batches
 // (KV<string, []byte>) by lane and partition, or category and shard, at the
@@ -89,9 +93,6 @@ type splitFn struct {
 	read    int
 	revenue map[string]int64 // of orders as they are read, for display
 }
-
-// maxFree is how many buffers are kept from bundle to bundle.
-const maxFree = 256
 
 // batchKey says which group a batch belongs to.
 type batchKey struct {
