@@ -41,7 +41,7 @@ type Options struct {
 	OneCall bool // bounded, without checkpoints: for the direct runner, which calls a splittable DoFn once
 
 	Groups        int           // independent readers, by partition number modulo Groups, at most one a partition; default 1 (Prism needs 1)
-	FetchBytes    int           // bytes asked for at once, per partition; default 2 MiB
+	FetchBytes    int           // bytes asked for at once, per partition; default 1 MiB
 	Bundle        time.Duration // longest slice of reading before results go downstream; default 250 ms
 	BundleRecords int           // most records in a slice; default 32,768
 	IdleSlice     time.Duration // a slice without data ends after so long, and the next one starts a second later; 0: it lasts for Bundle, and the next one starts at once
@@ -107,7 +107,7 @@ func (o *Options) defaults() {
 	setDefault(&o.ID, uuid.NewString())
 	setDefault(&o.BaseWindow, time.Minute)
 	setDefault(&o.MaxBytes, 1<<20)
-	setDefault(&o.FetchBytes, 2<<20)
+	setDefault(&o.FetchBytes, 1<<20)
 	setDefault(&o.Groups, 1)
 	setDefault(&o.Bundle, 250*time.Millisecond)
 	setDefault(&o.BundleRecords, 32768)

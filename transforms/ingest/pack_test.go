@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
+	"github.com/klauspost/compress/s2"
 	"pgregory.net/rapid"
 
 	"example.com/shopstream/internal/kafkaio"
@@ -168,9 +169,11 @@ func FuzzUnpack(f *testing.F) {
 		}
 		fn := &writeFn{Topic: topic, Rules: testRules}
 		for _, key := range []string{"b0", "d1", "l2", "e0/toys", "m", string(data)} {
-			a, _, err := fn.group(logStart, key, [][]byte{data})
-			if err == nil && a.File == nil && a.Mark == nil {
-				t.Fatalf("group %q: neither a file, nor a mark, nor an error", key)
+			for _, packed := range [][]byte{data, s2.Encode(nil, data)} {
+				a, _, err := fn.group(logStart, key, [][]byte{packed})
+				if err == nil && a.File == nil && a.Mark == nil {
+					t.Fatalf("group %q: neither a file, nor a mark, nor an error", key)
+				}
 			}
 		}
 	})

@@ -9,10 +9,12 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,9 +66,13 @@ const (
 	laneMark   = 'm'
 )
 
-// flushBytes is the size at which a batch goes downstream before the bundle
-// ends.
-const flushBytes = 1 << 20
+const (
+	// flushBytes is the size at which a batch goes downstream before the bundle
+	// ends.
+	flushBytes = 256 << 10
+	// maxFree is how many of their buffers are kept from bundle to bundle.
+	maxFree = 64
+)
 
 // Split parses records and deals them into lanes. It returns packed batches
 // (KV<string, []byte>) by lane and partition, or category and shard, at the
@@ -82,6 +88,8 @@ type splitFn struct {
 	windows kafkaio.Windowing
 	parser  *shop.Parser
 	batches map[batchKey]*batch
+	free    [][]byte // buffers of batches of earlier bundles
+	packed  []byte   // buffer of flush
 	read    int
 	revenue map[string]int64 // of orders as they are read, for display
 }
@@ -228,6 +236,9 @@ func (fn *splitFn) deal(in *kafkaio.RecordBatch, r *kafkaio.Record, emit func(be
 func (fn *splitFn) FinishBundle(emit func(beam.EventTime, string, []byte)) {
 	for _, b := range fn.batches {
 		fn.flush(b, emit)
+		if len(fn.free) < maxFree {
+			fn.free = append(fn.free, b.data)
+		}
 	}
 	fn.batches = nil
 	telemetry.ObserveRead(fn.read, fn.revenue)
@@ -255,6 +266,9 @@ func (fn *splitFn) batch(k batchKey) *batch {
 	if b == nil {
 		k.category = strings.Clone(k.category)
 		b = &batch{key: k}
+		if n := len(fn.free); n > 0 {
+			b.data, fn.free = fn.free[n-1], fn.free[:n-1]
+		}
 		fn.batches[k] = b
 	}
 	return b
@@ -266,15 +280,15 @@ func (fn *splitFn) flushIfLarge(b *batch, emit func(beam.EventTime, string, []by
 	}
 }
 
+// flush sends a batch downstream, compressed: the runner copies each byte about
+// ten times on its way through the shuffle.
 func (fn *splitFn) flush(b *batch, emit func(beam.EventTime, string, []byte)) {
 	if len(b.data) == 0 {
 		return
 	}
-	data := b.data
-	if b.key.lane == laneBronze {
-		// Bronze is most of the bytes and shuffles cheaper compressed.
-		data = s2.Encode(nil, data)
-	}
+	fn.packed = slices.Grow(fn.packed[:0], s2.MaxEncodedLen(len(b.data)))
+	// A copy: the runner may keep what it is given.
+	data := bytes.Clone(s2.Encode(fn.packed[:cap(fn.packed)], b.data))
 	emit(mtime.FromMilliseconds(b.key.window), b.key.encode(), data)
-	b.data = nil // the runner may keep what it was given
+	b.data = b.data[:0]
 }

@@ -121,7 +121,6 @@ func describe(t *testing.T, e packedElement) (rows []string) {
 		}
 		return b.String()
 	}
-	u := unpacker{in: e.Data}
 	if e.Key[0] == laneMark {
 		m, err := joinMarks([][]byte{e.Data})
 		if err != nil {
@@ -129,13 +128,11 @@ func describe(t *testing.T, e packedElement) (rows []string) {
 		}
 		return []string{text(m.TopicID, m.Partitions[0].Next)}
 	}
-	if e.Key[0] == laneBronze {
-		raw, err := s2.Decode(nil, e.Data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		u.in = raw
+	raw, err := s2.Decode(nil, e.Data)
+	if err != nil {
+		t.Fatal(err)
 	}
+	u := unpacker{in: raw}
 	for u.more() {
 		switch e.Key[0] {
 		case laneBronze:

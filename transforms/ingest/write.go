@@ -107,20 +107,50 @@ func (fn *writeFn) group(start int64, key string, packed [][]byte) (ack, []byte,
 	if err != nil {
 		return ack{}, nil, err
 	}
-	switch k.lane {
-	case laneBronze:
-		return fn.bronze(start, k.partition, packed)
-	case laneDead:
-		return fn.dead(start, k.partition, packed)
-	case laneLate:
-		return fn.late(start, k.partition, packed)
-	case laneEvents:
-		return fn.silver(start, k.category, int(k.shard), packed)
-	case laneMark:
+	if k.lane == laneMark {
 		mark, err := joinMarks(packed)
 		return ack{Mark: mark}, nil, err
 	}
+	batches, err := unpack(packed)
+	if err != nil {
+		return ack{}, nil, err
+	}
+	switch k.lane {
+	case laneBronze:
+		return fn.bronze(start, k.partition, batches)
+	case laneDead:
+		return fn.dead(start, k.partition, batches)
+	case laneLate:
+		return fn.late(start, k.partition, batches)
+	case laneEvents:
+		return fn.silver(start, k.category, int(k.shard), batches)
+	}
 	return ack{}, nil, errPacked
+}
+
+// maxBatch bounds a batch: flushBytes and the largest record that Kafka takes.
+const maxBatch = flushBytes + 256<<20
+
+// unpack decompresses batches into one block.
+func unpack(packed [][]byte) ([][]byte, error) {
+	size := 0
+	for _, p := range packed {
+		n, err := s2.DecodedLen(p)
+		if err != nil || n > maxBatch {
+			return nil, errPacked
+		}
+		size += n
+	}
+	block := make([]byte, size)
+	batches := make([][]byte, len(packed))
+	for i, p := range packed {
+		b, err := s2.Decode(block, p)
+		if err != nil {
+			return nil, errPacked
+		}
+		batches[i], block = b[:len(b):len(b)], block[len(b):]
+	}
+	return batches, nil
 }
 
 // joinMarks joins the marks of a window: one of each group of partitions that
@@ -143,16 +173,7 @@ func file(lane lake.Lane, name string, rows int, data []byte) *lake.File {
 	return &lake.File{Lane: lane, Name: name, Rows: int64(rows), Bytes: int64(len(data))}
 }
 
-func (fn *writeFn) bronze(start int64, partition int32, packed [][]byte) (ack, []byte, error) {
-	batches := make([][]byte, len(packed))
-	size := 0
-	for i, p := range packed {
-		var err error
-		if batches[i], err = s2.Decode(nil, p); err != nil {
-			return ack{}, nil, err
-		}
-		size += len(batches[i])
-	}
+func (fn *writeFn) bronze(start int64, partition int32, batches [][]byte) (ack, []byte, error) {
 	// A batch starts with its first offset, and batches don't overlap.
 	slices.SortFunc(batches, func(a, b []byte) int {
 		return cmp.Compare((&unpacker{in: a}).uvarint(), (&unpacker{in: b}).uvarint())
@@ -164,7 +185,7 @@ func (fn *writeFn) bronze(start int64, partition int32, packed [][]byte) (ack, [
 			rows = append(rows, u.record(fn.Topic, partition))
 		}
 		if i == 0 {
-			rows = slices.Grow(rows, len(rows)*(size-len(raw))/max(1, len(raw)))
+			rows = slices.Grow(rows, len(rows)*(sizeOf(batches)-len(raw))/max(1, len(raw)))
 		}
 		if u.err != nil {
 			return ack{}, nil, u.err
@@ -185,10 +206,17 @@ func (fn *writeFn) bronze(start int64, partition int32, packed [][]byte) (ack, [
 	return a, data, err
 }
 
-func (fn *writeFn) dead(start int64, partition int32, packed [][]byte) (ack, []byte, error) {
+func sizeOf(batches [][]byte) (n int) {
+	for _, b := range batches {
+		n += len(b)
+	}
+	return n
+}
+
+func (fn *writeFn) dead(start int64, partition int32, batches [][]byte) (ack, []byte, error) {
 	var rows []lake.DeadRow
 	counts := map[string]int64{}
-	for _, p := range packed {
+	for _, p := range batches {
 		u := unpacker{in: p}
 		for u.more() {
 			row := lake.DeadRow{Reason: u.text(), Detail: u.text()}
@@ -205,11 +233,11 @@ func (fn *writeFn) dead(start int64, partition int32, packed [][]byte) (ack, []b
 	return ack{File: file(lake.Dead, lake.LaneName(lake.Dead, start, partition), len(rows), data), Dead: counts}, data, err
 }
 
-func (fn *writeFn) late(start int64, partition int32, packed [][]byte) (ack, []byte, error) {
+func (fn *writeFn) late(start int64, partition int32, batches [][]byte) (ack, []byte, error) {
 	var rows []lake.LateRow
 	dates := map[string]int64{}
 	var ids idText
-	for _, p := range packed {
+	for _, p := range batches {
 		u := unpacker{in: p}
 		for u.more() {
 			high := u.varint()
@@ -233,13 +261,9 @@ type event struct {
 	at located
 }
 
-func (fn *writeFn) silver(start int64, category string, shard int, packed [][]byte) (ack, []byte, error) {
+func (fn *writeFn) silver(start int64, category string, shard int, batches [][]byte) (ack, []byte, error) {
 	var events []event
-	size := 0
-	for _, p := range packed {
-		size += len(p)
-	}
-	for i, p := range packed {
+	for i, p := range batches {
 		u := unpacker{in: p}
 		for u.more() {
 			events = append(events, event{})
@@ -247,22 +271,22 @@ func (fn *writeFn) silver(start int64, category string, shard int, packed [][]by
 			e.at = u.event(&e.Event)
 		}
 		if i == 0 {
-			events = slices.Grow(events, len(events)*(size-len(p))/max(1, len(p)))
+			events = slices.Grow(events, len(events)*(sizeOf(batches)-len(p))/max(1, len(p)))
 		}
 		if u.err != nil {
 			return ack{}, nil, u.err
 		}
 	}
-	events = inLogOrder(events)
 	a := ack{Increments: map[int64][]byte{}, Revenue: map[string]int64{}}
-	events, a.Duplicates, a.Conflicts = dedup(events)
+	var kept []int32
+	kept, a.Duplicates, a.Conflicts = dedup(events, inLogOrder(events))
 
-	rows := make([]lake.SilverRow, len(events))
+	rows := make([]lake.SilverRow, len(kept))
 	tables := map[int64]metrics.Table{}
 	bucket := kafkaio.Windowing{Base: metrics.Bucket(fn.Rules.BaseMs)}
 	var ids idText
-	for i := range events {
-		e := &events[i]
+	for i, at := range kept {
+		e := &events[at]
 		rows[i] = silverRow(&e.Event, e.at, &ids)
 		b := bucket.Start(e.Time)
 		if tables[b] == nil {
@@ -283,13 +307,13 @@ func (fn *writeFn) silver(start int64, category string, shard int, packed [][]by
 	return a, data, err
 }
 
-// dedup keeps, of events in the order of the log, the first of each id, time
-// and content. Events that share id and time with a kept one but not the
-// content are conflicts: kept too.
+// dedup keeps, of events in the given order, the first of each id, time and
+// content, and returns the order without the others. Events that share id and
+// time with a kept one but not the content are conflicts: kept too.
 //
 // The time it takes does not depend on how many events share an id: a broken
 // producer may give all of them the same.
-func dedup(events []event) (kept []event, duplicates, conflicts int64) {
+func dedup(events []event, order []int32) (kept []int32, duplicates, conflicts int64) {
 	first := make(map[uuid.UUID]int32, len(events))
 	// The kept ones that were not the first of their id: rare, and made when needed.
 	type instant struct {
@@ -298,44 +322,44 @@ func dedup(events []event) (kept []event, duplicates, conflicts int64) {
 	}
 	var others map[shop.Event]struct{}
 	var instants map[instant]struct{}
-	kept = events[:0]
-	for _, e := range events {
+	kept = order[:0]
+	for _, at := range order {
+		e := &events[at]
 		i, seen := first[e.ID]
 		if !seen {
-			first[e.ID] = int32(len(kept))
-			kept = append(kept, e)
+			first[e.ID] = at
+			kept = append(kept, at)
 			continue
 		}
-		if _, other := others[e.Event]; other || kept[i].Event == e.Event {
+		if events[i].Event == e.Event {
 			duplicates++
 			continue
 		}
-		at := instant{e.ID, e.Time}
-		if _, other := instants[at]; other || kept[i].Time == e.Time {
+		if _, other := others[e.Event]; other {
+			duplicates++
+			continue
+		}
+		when := instant{e.ID, e.Time}
+		if _, other := instants[when]; other || events[i].Time == e.Time {
 			conflicts++
 		}
 		if others == nil {
 			others, instants = map[shop.Event]struct{}{}, map[instant]struct{}{}
 		}
-		others[e.Event], instants[at] = struct{}{}, struct{}{}
-		kept = append(kept, e)
+		others[e.Event], instants[when] = struct{}{}, struct{}{}
+		kept = append(kept, at)
 	}
 	return kept, duplicates, conflicts
 }
 
-// inLogOrder returns events by partition and offset. It sorts small references,
-// which is much cheaper than moving the events about.
-func inLogOrder(events []event) []event {
+// inLogOrder returns the indexes of events by partition and offset.
+func inLogOrder(events []event) []int32 {
 	order := make([]int32, len(events))
 	for i := range order {
 		order[i] = int32(i)
 	}
 	slices.SortFunc(order, func(a, b int32) int { return events[a].at.compare(events[b].at) })
-	out := make([]event, len(events))
-	for i, j := range order {
-		out[i] = events[j]
-	}
-	return out
+	return order
 }
 
 // sortIfNeeded sorts rows that are mostly in order already: batches come one

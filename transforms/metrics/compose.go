@@ -30,11 +30,37 @@ type level struct {
 	sums []Sums  // by key of this level
 }
 
-// newComposer reads increments: each a bucket's start (varint) and packed
-// tables.
-func newComposer(increments [][]byte) (*composer, error) {
+// Windows are the rows of the metrics windows of one kind ("5m", "1h",
+// "sliding-1h").
+type Windows struct {
+	Kind string
+	Rows []lake.MetricRow
+}
+
+// Compose adds up tables, by the start of their bucket (ms, at most 5 minutes
+// long), into the windows of every kind that end in (start, end], ms. A window
+// of a kind without rows is left out.
+func Compose(buckets map[int64]Table, start, end int64) []Windows {
+	c := newComposer(buckets)
+	var out []Windows
+	for _, k := range kinds {
+		var rows []lake.MetricRow
+		for e := start + fiveMinutes; e <= end; e += fiveMinutes {
+			if mod(e, k.every) == 0 {
+				rows = c.window(rows, e-k.length, e)
+			}
+		}
+		if len(rows) > 0 {
+			out = append(out, Windows{k.name, rows})
+		}
+	}
+	return out
+}
+
+// bucketTables reads increments, each a bucket's start (varint) and packed tables,
+// into tables by the start of their 5 minutes.
+func bucketTables(increments [][]byte) (map[int64]Table, error) {
 	tables := map[int64]Table{}
-	all := Table{}
 	for _, in := range increments {
 		start, n := binary.Varint(in)
 		if n <= 0 {
@@ -48,6 +74,11 @@ func newComposer(increments [][]byte) (*composer, error) {
 			return nil, err
 		}
 	}
+	return tables, nil
+}
+
+func newComposer(tables map[int64]Table) *composer {
+	all := Table{}
 	for _, t := range tables {
 		for k := range t {
 			all[k] = nil
@@ -70,7 +101,7 @@ func newComposer(increments [][]byte) (*composer, error) {
 		}
 		c.buckets[b] = entries
 	}
-	return c, nil
+	return c
 }
 
 func newLevel(name string, products []Key, up func(Key) Key) level {

@@ -33,10 +33,11 @@ func TestCompose(t *testing.T) {
 	t.Parallel()
 	events := randomEvents(1, 2000, 9*hour)
 	for _, base := range baseWindows {
-		c, err := newComposer(emitted(events, base))
+		tables, err := bucketTables(emitted(events, base))
 		if err != nil {
 			t.Fatal(err)
 		}
+		c := newComposer(tables)
 		for _, k := range kinds {
 			var rows []lake.MetricRow
 			first := start - mod(start, k.every) + k.every
@@ -82,10 +83,11 @@ func TestSameSums(t *testing.T) {
 	events := randomEvents(2, 2000, 5*hour)
 	events = slices.DeleteFunc(events, func(e shop.Event) bool { return e.UnitPrice > 1<<40 }) // sums that do not fit add up to nothing
 	for _, base := range baseWindows {
-		c, err := newComposer(emitted(events, base))
+		tables, err := bucketTables(emitted(events, base))
 		if err != nil {
 			t.Fatal(err)
 		}
+		c := newComposer(tables)
 		var got []string
 		for _, k := range kinds {
 			every := max(k.every, k.length) // of sliding windows the ones of whole hours
@@ -115,10 +117,11 @@ func TestSameSums(t *testing.T) {
 func TestComposeBeforeTheEpoch(t *testing.T) {
 	t.Parallel()
 	table := Table{{"P1", "toys", ""}: {Views: 1}}
-	c, err := newComposer([][]byte{table.Append(binary.AppendVarint(nil, -10_000))})
+	tables, err := bucketTables([][]byte{table.Append(binary.AppendVarint(nil, -10_000))})
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := newComposer(tables)
 	if rows := c.window(nil, -fiveMinutes, 0); len(rows) != 3 || rows[0].Views != 1 {
 		t.Errorf("the window before the epoch: %+v", rows)
 	}

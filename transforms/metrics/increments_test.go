@@ -179,8 +179,8 @@ func FuzzDecodeIncrements(f *testing.F) {
 				t.Fatalf("unpacked twice (-once +twice):\n%s", diff)
 			}
 		}
-		if c, err := newComposer([][]byte{data}); err == nil {
-			c.window(nil, 0, hour)
+		if tables, err := bucketTables([][]byte{data}); err == nil {
+			newComposer(tables).window(nil, 0, hour)
 		}
 	})
 }

@@ -75,25 +75,16 @@ func (fn *publishFn) ProcessElement(ctx context.Context, w beam.Window, _ int64,
 	for p := []byte(nil); increments(&p); {
 		packed = append(packed, p)
 	}
-	c, err := newComposer(packed)
+	buckets, err := bucketTables(packed)
 	if err != nil {
 		return fmt.Errorf("metrics up to %d: %w", end, err)
 	}
-	for _, k := range kinds {
-		var rows []lake.MetricRow
-		for e := row.Window + fiveMinutes; e <= end; e += fiveMinutes {
-			if mod(e, k.every) == 0 {
-				rows = c.window(rows, e-k.length, e)
-			}
-		}
-		if len(rows) == 0 {
-			continue
-		}
-		data, err := lake.EncodeMetrics(nil, rows)
+	for _, w := range Compose(buckets, row.Window, end) {
+		data, err := lake.EncodeMetrics(nil, w.Rows)
 		if err != nil {
 			return err
 		}
-		f := lake.File{Name: lake.MetricsName(k.name, row.Window), Rows: int64(len(rows)), Bytes: int64(len(data))}
+		f := lake.File{Name: lake.MetricsName(w.Kind, row.Window), Rows: int64(len(w.Rows)), Bytes: int64(len(data))}
 		if err := st.Put(ctx, f.Name, data); err != nil {
 			return err
 		}
