@@ -11,6 +11,8 @@ ARGS ?=
 FUZZTIME ?= 30s
 BENCH ?= .
 BENCHTIME ?= 1s
+MINUTES ?= 30
+RATE ?= 10000
 
 .PHONY: help
 help: ## this list
@@ -55,8 +57,16 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	done <<<"$$targets"
 
 .PHONY: bench
-bench: ## benchmarks; BENCH=regexp BENCHTIME=1s
+bench: ## CPU time and memory of the streaming job beside a plain Go program; ARGS="--events=500000 --format=json"
+	go run ./pipelines/bench $(ARGS)
+
+.PHONY: microbench
+microbench: ## Go benchmarks; BENCH=regexp BENCHTIME=1s
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+.PHONY: soak
+soak: ## the streaming job live for 30 minutes; MINUTES=30 RATE=10000
+	SHOPSTREAM_SOAK_MINUTES=$(MINUTES) SHOPSTREAM_SOAK_RATE=$(RATE) go test -tags integration ./pipelines -run '^TestSoak$$' -count=1 -timeout 3h -v
 
 .PHONY: integration
 integration: ## the checks that are too long for test
