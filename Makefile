@@ -12,6 +12,8 @@ FUZZTIME ?= 30s
 BENCH ?= .
 BENCHTIME ?= 1s
 KILLS ?= 34
+MINUTES ?= 30
+RATE ?= 10000
 
 .PHONY: help
 help: ## this list
@@ -36,8 +38,8 @@ race: ## all tests under the race detector, the long ones left out
 
 .PHONY: lint
 lint: ## vet, linters and format (.golangci.yml), programs without cgo, a tidy go.mod
-	go vet ./...
-	$(GOLANGCI) run
+	go vet -tags integration ./...
+	$(GOLANGCI) run --build-tags integration
 	for p in $(PROGRAMS); do CGO_ENABLED=0 go build -o /dev/null ./$$p; done
 	go mod tidy -diff
 
@@ -56,7 +58,11 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	done <<<"$$targets"
 
 .PHONY: bench
-bench: ## benchmarks; BENCH=regexp BENCHTIME=1s
+bench: ## CPU time and memory of the streaming job beside a plain Go program; ARGS="--events=500000 --format=json"
+	go run ./pipelines/bench $(ARGS)
+
+.PHONY: microbench
+microbench: ## Go benchmarks; BENCH=regexp BENCHTIME=1s
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
 # All tests whose name starts so run, also those that need root (disks).
@@ -64,6 +70,10 @@ bench: ## benchmarks; BENCH=regexp BENCHTIME=1s
 faults: ## KILLS=34 a stream, full and slow disks, a failing bucket, clocks; SHOPSTREAM_SEED repeats a run
 	CI=1 SHOPSTREAM_KILLS=$(KILLS) SHOPSTREAM_BUCKET_EVENTS=100000 go test -tags integration ./pipelines -count=1 -timeout 3h -v \
 		-run '^Test(Killed|LakeInABucket|Disk|SlowDisk|Damaged|ClockJumps)' | grep -v level=
+
+.PHONY: soak
+soak: ## the streaming job live for 30 minutes; MINUTES=30 RATE=10000
+	SHOPSTREAM_SOAK_MINUTES=$(MINUTES) SHOPSTREAM_SOAK_RATE=$(RATE) go test -tags integration ./pipelines -run '^TestSoak$$' -count=1 -timeout 3h -v
 
 .PHONY: integration
 integration: ## the checks that are too long for test

@@ -271,6 +271,21 @@ func testListRandom(t *testing.T, st Store) {
 		if got := list(t, st, prefix); !slices.Equal(got, want) {
 			rt.Fatalf("list %q: %q, want %q", prefix, got, want)
 		}
+		from := dir + "/" + strings.Join(rapid.SliceOfN(part, 0, 3).Draw(rt, "from"), "/")
+		if len(want) > 0 && rapid.Bool().Draw(rt, "from a name") {
+			from = rapid.SampledFrom(want).Draw(rt, "start")
+		}
+		want = slices.DeleteFunc(want, func(name string) bool { return name < from })
+		var got []string
+		for info, err := range st.ListFrom(t.Context(), prefix, from) {
+			if err != nil {
+				rt.Fatal(err)
+			}
+			got = append(got, info.Name)
+		}
+		if !slices.Equal(got, want) {
+			rt.Fatalf("list %q from %q: %q, want %q", prefix, from, got, want)
+		}
 	})
 }
 

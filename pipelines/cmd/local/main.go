@@ -145,6 +145,7 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 		return err
 	}
 	defer func() { err = errors.Join(err, events.close()) }()
+	pipelines.LimitMemory(o.Source.Budget)
 	if err := o.Resume(ctx); err != nil {
 		return err
 	}

@@ -124,6 +124,7 @@ func start(args []string) int {
 func run(ctx context.Context, o pipelines.StreamingOptions, runner string, cfg config.Config) error {
 	switch {
 	case pipelines.InProcess(runner):
+		pipelines.LimitMemory(o.Source.Budget)
 		if err := o.Resume(ctx); err != nil {
 			return err
 		}
