@@ -46,7 +46,7 @@ func TestSoak(t *testing.T) {
 		"--brokers=" + strings.Join(cluster.Brokers, ","), "--topic=" + topic, "--lake=" + dir,
 		"--base-window=" + base.String(), "--out-of-orderness=" + bound.String(), "--log-format=text",
 	}
-	job := startJob(t, program, append(args, "--metrics-listen=127.0.0.1:0"))
+	job := startSoak(t, program, append(args, "--metrics-listen=127.0.0.1:0"))
 	// The first event is at a window's start: the first window is whole.
 	start := time.Now().Truncate(base).Add(base)
 	time.Sleep(time.Until(start))
@@ -88,17 +88,17 @@ func soakCluster(t *testing.T) kafkaio.Cluster {
 	return brokerProcess(t)
 }
 
-// job is a streaming program that runs until it is interrupted.
-type job struct {
+// soakJob is a streaming program that runs until it is interrupted.
+type soakJob struct {
 	cmd     *exec.Cmd
 	metrics string // address
 	log     bytes.Buffer
 	logged  chan struct{} // closed when log is whole
 }
 
-func startJob(t *testing.T, program string, args []string) *job {
+func startSoak(t *testing.T, program string, args []string) *soakJob {
 	t.Helper()
-	j := &job{cmd: exec.Command(program, args...), logged: make(chan struct{})}
+	j := &soakJob{cmd: exec.Command(program, args...), logged: make(chan struct{})}
 	stderr, err := j.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -107,10 +107,13 @@ func startJob(t *testing.T, program string, args []string) *job {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if j.cmd.ProcessState == nil {
-			j.cmd.Process.Kill()
-			j.cmd.Wait()
+		if j.cmd.ProcessState != nil {
+			return
 		}
+		if err := j.cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = j.cmd.Wait() // it was killed
 	})
 	found := make(chan string, 1)
 	go func() {
@@ -130,13 +133,13 @@ func startJob(t *testing.T, program string, args []string) *job {
 	return j
 }
 
-func (j *job) interrupt(t *testing.T) {
+func (j *soakJob) interrupt(t *testing.T) {
 	t.Helper()
 	if err := j.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	<-j.logged
-	j.cmd.Wait()
+	_ = j.cmd.Wait() // the exit code says it
 	if code := j.cmd.ProcessState.ExitCode(); code != 130 {
 		t.Errorf("exit code %d, want 130:\n%s", code, j.log.String())
 	}
@@ -152,7 +155,7 @@ type sample struct {
 }
 
 // watch samples every 100 ms until ctx ends.
-func (j *job) watch(ctx context.Context) []sample {
+func (j *soakJob) watch(ctx context.Context) []sample {
 	var out []sample
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
 		select {

@@ -211,14 +211,14 @@ func TestDamaged(t *testing.T) {
 	t.Parallel()
 	row, metrics := windowName(rowsDir, w(0), ".json"), windowName(metricsRowsDir, w(0), ".json")
 	for name, bad := range map[string][]string{
-		settingsName:             {"", "{", "null", "{}", `{"format":"1"}`, `{"format":1}x`},
-		closedName:               {"", "[]", `{"offsets":{"x":1}}`},
-		row:                      {"", "{", "null", "{}", fmt.Sprintf(`{"window":%d}`, w(1)), fmt.Sprintf(`{"window":%d,"read":"1"}`, w(0)), `{"window":9223372036854775807}`},
-		metrics:                  {"", "null", fmt.Sprintf(`{"window":%d}`, w(5))},
-		rowsDir + "/notes":       {"hello"},
-		rowsDir + "/notes.json":  {"{}"},
-		sealName:                 {"", "{}", "null", `{"window":"x"}`},
-		metricsSealName:          {"", "{}"},
+		settingsName:            {"", "{", "null", "{}", `{"format":"1"}`, `{"format":1}x`},
+		closedName:              {"", "[]", `{"offsets":{"x":1}}`},
+		row:                     {"", "{", "null", "{}", fmt.Sprintf(`{"window":%d}`, w(1)), fmt.Sprintf(`{"window":%d,"read":"1"}`, w(0)), `{"window":9223372036854775807}`},
+		metrics:                 {"", "null", fmt.Sprintf(`{"window":%d}`, w(5))},
+		rowsDir + "/notes":      {"hello"},
+		rowsDir + "/notes.json": {"{}"},
+		sealName:                {"", "{}", "null", `{"window":"x"}`},
+		metricsSealName:         {"", "{}"},
 	} {
 		for _, content := range bad {
 			st := newLake(t)

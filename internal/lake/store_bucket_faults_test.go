@@ -56,7 +56,7 @@ func TestBucketFaults(t *testing.T) {
 			"PutNew": func(name string) (func() error, error) {
 				return func() error {
 					if err := st.PutNew(ctx, name, small); !errors.Is(err, ErrExists) {
-						return fmt.Errorf("the second PutNew: %v, want ErrExists", err)
+						return fmt.Errorf("the second PutNew: %w, want ErrExists", err)
 					}
 					return want(name, small)
 				}, st.PutNew(ctx, name, small)
@@ -83,7 +83,7 @@ func TestBucketFaults(t *testing.T) {
 			"Delete": func(name string) (func() error, error) {
 				return func() error {
 					if _, err := st.Get(ctx, name); !errors.Is(err, fs.ErrNotExist) {
-						return fmt.Errorf("after Delete: %v", err)
+						return fmt.Errorf("after Delete: %w", err)
 					}
 					return nil
 				}, st.Delete(ctx, name)

@@ -1,8 +1,8 @@
 package metrics
 
 import (
-	"encoding/json"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
