@@ -47,7 +47,7 @@ func TestSettingsMistakes(t *testing.T) {
 		{"streaming", []string{"--config=" + unknownKey}, 2, unknownKey + ":2:3: kafka.topik: found an unknown key; allowed: the keys of kafka: brokers, topic, partitions, tls, ca_file, sasl, user, password_file, group, start, idle_after (did you mean topic?)"},
 		{"streaming", []string{"--config=none.yaml"}, 2, "config: open none.yaml: no such file or directory; --config must name a file that can be read"},
 		{"streaming", []string{"--lake=l", "--runner=direct"}, 2, "streaming: the direct runner ends only when its input does: add --bounded, or use --runner=prism"},
-		{"streaming", []string{"--lake=l", "--runner=PrismRunner"}, 2, "streaming: --runner=PrismRunner: expected one of prism, direct, universal, dataflow"},
+		{"streaming", []string{"--lake=l", "--runner=PrismRunner"}, 2, "streaming: --runner=PrismRunner: expected one of prism, direct, flink-cluster, universal, dataflow"},
 		{"streaming", []string{"--loud"}, 2, "streaming: flag provided but not defined: -loud: see --help"},
 		{"streaming", []string{"--bounded=perhaps"}, 2, `streaming: invalid boolean value "perhaps" for -bounded: parse error: see --help`},
 		{"streaming", []string{"now"}, 2, `streaming: unexpected argument "now": see --help`},
