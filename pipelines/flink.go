@@ -58,10 +58,12 @@ func (o FlinkOptions) validate() error {
 		return errors.New("the Flink runner needs the address of Beam's job server: --endpoint=host:8099")
 	case env != "PROCESS" && env != "LOOPBACK":
 		return fmt.Errorf("--environment_type=%s: expected PROCESS (workers are started by the cluster) or LOOPBACK (they run in this process)", *jobopts.EnvironmentType)
+	case env == "LOOPBACK" && *jobopts.Async:
+		return errors.New("--async: with --environment_type=LOOPBACK the workers would end with this program")
 	case env == "PROCESS" && *jobopts.EnvironmentConfig == "":
 		return errors.New(`workers are started by a program on the cluster's machines: name it with --environment_config={"command":"/path/to/boot"}`)
-	case o.StateBackend != "" && o.CheckpointDir == "":
-		return fmt.Errorf("--flink-state-backend=%s needs --flink-checkpoint-dir: Beam's job server takes both or none", o.StateBackend)
+	case (o.StateBackend == "") != (o.CheckpointDir == ""):
+		return fmt.Errorf("--flink-state-backend=%s and --flink-checkpoint-dir=%s: Beam's job server takes both or none", o.StateBackend, o.CheckpointDir)
 	}
 	return nil
 }
@@ -98,7 +100,7 @@ func (o FlinkOptions) options(name, workerHash string, bounded bool) (*structpb.
 	}
 	if o.CheckpointDir != "" {
 		all["beam:option:state_backend_storage_path:v1"] = o.CheckpointDir
-		all["beam:option:state_backend:v1"] = map[string]string{"": "filesystem", "hashmap": "filesystem", "rocksdb": "rocksdb"}[o.StateBackend]
+		all["beam:option:state_backend:v1"] = map[string]string{"hashmap": "filesystem", "rocksdb": "rocksdb"}[o.StateBackend]
 	}
 	return tools.OptionsToProto(all)
 }
@@ -153,9 +155,9 @@ func (o FlinkOptions) run(ctx context.Context, p *beam.Pipeline, bounded bool) (
 
 	environment := jobopts.GetEnvironmentConfig
 	if jobopts.IsLoopback() {
-		pool, err := extworker.StartLoopback(context.WithoutCancel(ctx), 0)
-		if err != nil {
-			return false, fmt.Errorf("start the workers of this process: %w", err)
+		pool, poolErr := extworker.StartLoopback(context.WithoutCancel(ctx), 0)
+		if poolErr != nil {
+			return false, fmt.Errorf("start the workers of this process: %w", poolErr)
 		}
 		defer func() { err = errors.Join(err, pool.Stop(context.WithoutCancel(ctx))) }()
 		environment = pool.EnvironmentConfig
@@ -173,7 +175,7 @@ func (o FlinkOptions) run(ctx context.Context, p *beam.Pipeline, bounded bool) (
 		cancelCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWait)
 		defer cancel()
 		if _, cancelErr := client.Cancel(cancelCtx, &jobpb.CancelJobRequest{JobId: job}); cancelErr != nil {
-			err = errors.Join(err, fmt.Errorf("cancel the job %s, whose workers end with this process: %w", job, cancelErr))
+			err = fmt.Errorf("cannot cancel the job %s, whose workers end with this process: %w", job, cancelErr) // not ctx's: that would say that it was
 		}
 	}
 	return ended, err

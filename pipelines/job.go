@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -64,9 +65,10 @@ func (o *StreamingOptions) For(runner string) error {
 	case runner == "dataflow" && !strings.HasPrefix(o.Lake, "gs://"):
 		return fmt.Errorf("lake %q: Dataflow's workers are on other machines and need a bucket: --lake=gs://bucket/prefix", o.Lake)
 	case runner == Flink:
-		if err := o.Flink.validate(); err != nil {
+		if err := errors.Join(o.Flink.validate(), o.samePaths()); err != nil {
 			return err
 		}
+		o.asksTopic = true
 		o.Source.Groups = o.Flink.Parallelism
 		o.Source.Bundle = min(o.Source.Bundle, o.Flink.MaxBundle)
 		o.Source.IdleSlice = idleSlice
@@ -78,12 +80,39 @@ func (o *StreamingOptions) For(runner string) error {
 	return o.Validate()
 }
 
+// samePaths returns an error for a file or folder whose name means another one
+// in the workers' working directory.
+func (o StreamingOptions) samePaths() error {
+	for what, path := range map[string]string{
+		"lake": o.Lake, "kafka.ca_file": o.Source.Cluster.CAFile, "kafka.password_file": o.Source.Cluster.PasswordFile,
+	} {
+		if path != "" && !strings.Contains(path, "://") && !filepath.IsAbs(path) {
+			return fmt.Errorf("%s %q: workers on other machines look for it, too: give the whole path, which must be the same there", what, path)
+		}
+	}
+	return nil
+}
+
 // Init makes the lake of a job that keeps its own state (Flink, Dataflow) if
 // there is none, and otherwise checks that it was made with the same settings,
 // for such a job.
-func (o StreamingOptions) Init(ctx context.Context) error {
-	_, err := o.initLake(ctx, lake.StateRunner, "")
-	return err
+func (o *StreamingOptions) Init(ctx context.Context) error {
+	st, err := o.initForRunner(ctx)
+	if err != nil {
+		return err
+	}
+	return lake.Reopen(ctx, st)
+}
+
+func (o *StreamingOptions) initForRunner(ctx context.Context) (lake.Store, error) {
+	if o.asksTopic {
+		id, err := kafkaio.FindTopic(o.Source.Cluster, o.Source.Topic)
+		if err != nil {
+			return nil, err
+		}
+		o.Source.TopicID = id
+	}
+	return o.initLake(ctx, lake.StateRunner, o.Source.TopicID)
 }
 
 func (o StreamingOptions) initLake(ctx context.Context, state lake.State, topicID string) (lake.Store, error) {
@@ -109,10 +138,11 @@ func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	st, err := o.initLake(ctx, lake.StateLedger, topicID)
+	st, err := lake.Shared(ctx, o.Lake)
 	if err != nil {
 		return err
 	}
+	// Before anything is written: a store whose lease was lost refuses until then.
 	if o.lease, err = lake.Lock(ctx, st); err != nil {
 		return err
 	}
@@ -121,6 +151,9 @@ func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
 			err = errors.Join(err, o.lease.Release())
 		}
 	}()
+	if _, err := o.initLake(ctx, lake.StateLedger, topicID); err != nil {
+		return err
+	}
 	ledger, err := lake.ReadLedger(ctx, st)
 	if err != nil {
 		return err
@@ -169,8 +202,8 @@ func (o *StreamingOptions) checkSource(ctx context.Context, st lake.Store, ledge
 
 // New makes the lake of a job that keeps its own state (Flink, Dataflow), and
 // refuses one that has data: a job that starts would write over it.
-func (o StreamingOptions) New(ctx context.Context) error {
-	st, err := o.initLake(ctx, lake.StateRunner, "")
+func (o *StreamingOptions) New(ctx context.Context) error {
+	st, err := o.initForRunner(ctx)
 	if err != nil {
 		return err
 	}

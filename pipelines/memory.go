@@ -6,11 +6,14 @@ import (
 	"runtime/debug"
 )
 
-// memoryPerBudget is how much memory a job may take for each byte that its
-// source may read ahead of the sinks: records are held unpacked when they are
-// read and written, and packed in between, and garbage needs room too. Measured
-// in docs/benchmarks.md.
-const memoryPerBudget = 3
+// A job may take this much memory, and for each byte that its source may read
+// ahead of the sinks so much more: records are held unpacked when they are read
+// and written, and packed in between, and garbage needs room too. Measured in
+// docs/benchmarks.md.
+const (
+	memoryBase      = 256 << 20
+	memoryPerBudget = 2
+)
 
 // LimitMemory sets the soft limit of this process's memory that fits a job's
 // flow control, unless the environment sets one (GOMEMLIMIT): without it the
@@ -19,6 +22,7 @@ func LimitMemory(budget int64) {
 	if os.Getenv("GOMEMLIMIT") != "" || budget <= 0 {
 		return
 	}
-	debug.SetMemoryLimit(memoryPerBudget * budget)
-	slog.Debug("soft limit of memory", "bytes", memoryPerBudget*budget)
+	limit := memoryBase + memoryPerBudget*budget
+	debug.SetMemoryLimit(limit)
+	slog.Debug("soft limit of memory", "bytes", limit)
 }

@@ -144,6 +144,9 @@ func (j *soakJob) interrupt(t *testing.T) {
 		t.Errorf("exit code %d, want 130:\n%s", code, j.log.String())
 	}
 	usage := j.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if strings.Contains(j.log.String(), "started again") {
+		t.Errorf("the job has failed meanwhile:\n%s", j.log.String())
+	}
 	t.Logf("peak memory %d MB, CPU %s", usage.Maxrss/1000, (j.cmd.ProcessState.UserTime() + j.cmd.ProcessState.SystemTime()).Round(time.Millisecond))
 }
 
@@ -241,6 +244,9 @@ func soakReport(t *testing.T, samples []sample, start time.Time, base, bound tim
 		if run >= 20*time.Minute && b > 1.2*a {
 			t.Errorf("%s grew by more than a fifth: %.1f, then %.1f", name, a, b)
 		}
+	}
+	if n, most := len(lags(late, start, base, bound)), int(run/3/base); n < most-1 {
+		t.Errorf("in the last third %d of %d windows became final: the job stood still", n, most)
 	}
 	a, b := quantile(lags(early, start, base, bound), 0.5), quantile(lags(late, start, base, bound), 0.5)
 	t.Logf("median lag: %s early, %s in the last third", a, b)

@@ -32,8 +32,9 @@ type StreamingOptions struct {
 	Start  lake.Start      // where an earlier run had come to; lake.Ledger.Resume
 	Flink  FlinkOptions    // of the Flink runner
 
-	asked bool        // a start was asked for by name
-	lease *lake.Lease // of the lake, taken by Resume and released by Run
+	asksTopic bool        // the program that submits a job reaches the brokers, and can ask which topic it is
+	asked     bool        // a start was asked for by name
+	lease     *lake.Lease // of the lake, taken by Resume and released by Run
 }
 
 // Settings are what the lake of a streaming job keeps and holds later runs to.

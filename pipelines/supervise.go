@@ -3,6 +3,7 @@ package pipelines
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -50,9 +51,15 @@ func (o *StreamingOptions) RunSupervised(ctx context.Context, runner string, s S
 	return totals, closed, err
 }
 
+// ErrWaiting is wrapped, beside context.Canceled and the error that the job had
+// failed with, by the error of a job that was stopped while it waited to be
+// started again.
+var ErrWaiting = errors.New("stopped while the job waited to be started again")
+
 // supervise calls run until it ends well, ctx or Stop does, or it fails for
 // good: with an error that would be there again, or more than Restarts times
-// since progress has grown. It returns run's last error, or that of ctx.
+// since progress has grown. It returns run's last error, in one
+// that wraps ErrWaiting if a wait was ended.
 func (s Supervision) supervise(ctx context.Context, run func(context.Context) error, progress func() int64) error {
 	wait, restarts := firstWait, 0
 	for {
@@ -76,10 +83,10 @@ func (s Supervision) supervise(ctx context.Context, run func(context.Context) er
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return fmt.Errorf("%w (%w), after: %w", ErrWaiting, ctx.Err(), err)
 		case <-s.Stop:
 			timer.Stop()
-			return context.Canceled
+			return fmt.Errorf("%w (%w), after: %w", ErrWaiting, context.Canceled, err)
 		}
 		wait = min(2*wait, longestWait)
 	}
@@ -87,5 +94,5 @@ func (s Supervision) supervise(ctx context.Context, run func(context.Context) er
 
 // retryable reports whether what failed may work later as it is.
 func retryable(err error) bool {
-	return !errors.Is(err, context.Canceled) && (lake.Temporary(err) || kafkaio.Temporary(err))
+	return !errors.Is(err, context.Canceled) && !errors.Is(err, lake.ErrDamaged) && (lake.Temporary(err) || kafkaio.Temporary(err))
 }

@@ -17,6 +17,7 @@ import (
 
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/lake/laketest"
 )
 
 var (
@@ -102,8 +103,8 @@ func TestSuperviseEndsWhileItWaits(t *testing.T) {
 			}}
 			ran := 0
 			err := s.supervise(ctx, func(context.Context) error { ran++; return errAway }, func() int64 { return 0 })
-			if !errors.Is(err, context.Canceled) || ran != 1 || time.Since(began) > firstWait {
-				t.Errorf("%s: %v after %d attempts in %s, want context.Canceled during the first wait", by, err, ran, time.Since(began))
+			if !errors.Is(err, context.Canceled) || !errors.Is(err, ErrWaiting) || !errors.Is(err, errAway) || ran != 1 || time.Since(began) > firstWait {
+				t.Errorf("%s: %v after %d attempts in %s, want context.Canceled with the error during the first wait", by, err, ran, time.Since(began))
 			}
 		})
 	}
@@ -132,6 +133,7 @@ func TestRetryable(t *testing.T) {
 		{fmt.Errorf("lake: %w", syscall.EROFS), true},
 		{fmt.Errorf("lake: %w", syscall.EACCES), false},
 		{fmt.Errorf("lake: %w", lake.ErrLeaseLost), true},
+		{fmt.Errorf("seal.json is %w: %w", lake.ErrDamaged, syscall.EIO), false},
 		{errAway, true},
 		{text(errAway), true},
 		{fmt.Errorf("kafka: %w", sarama.ErrLeaderNotAvailable), true},
@@ -143,6 +145,38 @@ func TestRetryable(t *testing.T) {
 		if got := retryable(c.err); got != c.want {
 			t.Errorf("%v: retryable is %v, want %v", c.err, got, c.want)
 		}
+	}
+}
+
+// TestSupervisedJobTakesItsLeaseAgain: the lease of a bucket was lost, and the
+// job goes on in the same process, with the same store.
+func TestSupervisedJobTakesItsLeaseAgain(t *testing.T) {
+	_, direct := laketest.StartBucket(t, "lost-lease", laketest.NewFaults(1, 0))
+	t.Setenv("STORAGE_EMULATOR_HOST", direct)
+	o := options(startBroker(t, 1), "gs://lost-lease/lake")
+	if err := o.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	held, unbind := o.lease.Bind(t.Context())
+	defer unbind()
+	const lease = "ledger/lease.json"
+	thief := mustStore(t, o.Lake)
+	if err := thief.Put(t.Context(), lease, []byte(`{"holder":"thief"}`)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-held.Done():
+	case <-time.After(30 * time.Second):
+		t.Fatal("the lease is not lost")
+	}
+	if err := errors.Join(o.lease.Release(), thief.Delete(t.Context(), lease)); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Resume(t.Context()); err != nil {
+		t.Fatalf("after the loss: %v", err)
+	}
+	if err := o.lease.Release(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -72,7 +72,7 @@ type Flink struct {
 	Parallelism   int           `yaml:"parallelism" flag:"flink-parallelism" default:"1" min:"1" max:"1024" help:"task slots to use; partitions are read in as many groups, each of which needs a partition with events"`
 	Checkpoint    time.Duration `yaml:"checkpoint" flag:"flink-checkpoint" default:"5s" min:"100ms" max:"1h" help:"time between checkpoints: what a failure makes the job read again"`
 	CheckpointDir string        `yaml:"checkpoint_dir" flag:"flink-checkpoint-dir" default:"" help:"where checkpoints are kept, a URI that the cluster can write (empty: the cluster's setting); needed with state_backend"`
-	StateBackend  string        `yaml:"state_backend" flag:"flink-state-backend" default:"" oneof:"|hashmap|rocksdb" help:"where the state between checkpoints is held: hashmap or rocksdb (empty: the cluster's setting)"`
+	StateBackend  string        `yaml:"state_backend" flag:"flink-state-backend" default:"" oneof:"|hashmap|rocksdb" help:"where the state between checkpoints is held: hashmap or rocksdb (empty: the cluster's setting); needed with checkpoint_dir"`
 	Savepoint     string        `yaml:"savepoint" flag:"flink-savepoint" default:"" help:"savepoint or retained checkpoint to resume from (empty: a new job on a new lake)"`
 	MaxBundle     time.Duration `yaml:"max_bundle" flag:"flink-max-bundle" default:"200ms" min:"10ms" max:"10s" help:"longest bundle: how often the source is asked"`
 }

@@ -10,8 +10,11 @@ import (
 // CheckTopic says, before a job is started, what would make it fail: no
 // broker answers (the error wraps ErrNoBroker), or there is no such topic.
 func CheckTopic(c Cluster, topic string) error {
-	_, err := FindTopic(c, topic)
-	return err
+	client, err := c.NewClient()
+	if err != nil {
+		return err
+	}
+	return errors.Join(exists(client, topic), client.Close())
 }
 
 // FindTopic is CheckTopic and returns the topic's id: another topic of that
@@ -21,13 +24,18 @@ func FindTopic(c Cluster, topic string) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err = client.Partitions(topic); errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-		err = missingTopic(topic)
-	}
-	if err == nil {
+	if err = exists(client, topic); err == nil {
 		id, err = topicID(client, topic)
 	}
 	return id, errors.Join(err, client.Close())
+}
+
+func exists(client sarama.Client, topic string) error {
+	_, err := client.Partitions(topic)
+	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+		return missingTopic(topic)
+	}
+	return err
 }
 
 func missingTopic(topic string) error {

@@ -173,6 +173,7 @@ func Patient(ctx context.Context, cfg *sarama.Config) {
 		return min(100*time.Millisecond<<min(tries, 10), most)
 	}
 	// While no broker answers, Sarama waits in looking for the leader; then it sends each batch again.
+	cfg.Metadata.Timeout = Patience // of all tries, which last longer where brokers hang
 	cfg.Metadata.Retry.Max, cfg.Metadata.Retry.BackoffFunc = int(Patience/most), backoff
 	cfg.Producer.Retry.Max, cfg.Producer.Retry.BackoffFunc = int(Patience/most), backoff
 }

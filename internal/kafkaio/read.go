@@ -27,6 +27,7 @@ type Options struct {
 	ID      string // names the source within this process (Finish, StatusOf, Close); default: a new UUID
 	Cluster Cluster
 	Topic   string
+	TopicID string // id that the topic must have (FindTopic); "": any
 	Group   string // consumer group that positions are reported to, for lag tools only; "": none
 	Start   Start
 
@@ -216,17 +217,15 @@ func (fn *readFn) WatermarkEstimatorState(we *watermarkEstimator) int64 { return
 // ProcessElement reads for one slice of time, emits what it read, and only
 // then reports a watermark.
 func (fn *readFn) ProcessElement(ctx context.Context, we *watermarkEstimator, rt *sdf.LockRTracker, _ []byte, emit func(beam.EventTime, RecordBatch)) (sdf.ProcessContinuation, error) {
-	before := rt.GetRestriction().(restriction)
-	st, err := fn.slice(ctx, rt, emit)
+	st, idle, err := fn.slice(ctx, rt, emit)
 	if err != nil || st == nil {
 		return sdf.StopProcessing(), err
 	}
-	idle := fn.Options.IdleSlice > 0 && !moved(&before, st)
 	we.ms.Store(st.Watermark)
 	switch {
 	case st.Finished:
 		return sdf.StopProcessing(), nil
-	case idle:
+	case idle && fn.Options.IdleSlice > 0:
 		return sdf.ResumeProcessingIn(idleResume), nil
 	}
 	return sdf.ResumeProcessingIn(0), nil
@@ -236,25 +235,12 @@ func (fn *readFn) ProcessElement(ctx context.Context, we *watermarkEstimator, rt
 // Flink keeps each return in its state, and counts whole seconds only.
 const idleResume = time.Second
 
-// moved reports whether a slice read anything.
-func moved(before, after *restriction) bool {
-	if before.Watermark != after.Watermark || len(before.Parts) != len(after.Parts) {
-		return true
-	}
-	for i := range after.Parts {
-		if before.Parts[i].Next != after.Parts[i].Next {
-			return true
-		}
-	}
-	return false
-}
-
 // readOnceFn reads a bounded topic to its end in one call.
 type readOnceFn struct{ reading }
 
 func (fn *readOnceFn) ProcessElement(ctx context.Context, rt *sdf.LockRTracker, _ []byte, emit func(beam.EventTime, RecordBatch)) (sdf.ProcessContinuation, error) {
 	for ctx.Err() == nil {
-		st, err := fn.slice(ctx, rt, emit)
+		st, _, err := fn.slice(ctx, rt, emit)
 		if err != nil || st == nil || st.Finished {
 			return sdf.StopProcessing(), err
 		}

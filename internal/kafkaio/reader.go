@@ -174,6 +174,25 @@ func (r *reader) idle(p *partState) bool {
 	return uptime()-time.Duration(f.since.Load()) >= r.opts.IdleAfter && time.Since(r.lastData[p.ID]) >= r.opts.IdleAfter
 }
 
+// drained is upToDate for a caller that is not reading.
+func (r *reader) drained(st *restriction) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.upToDate(st)
+}
+
+// upToDate reports whether every partition was read to where its leader, which
+// answers, last said that it ends.
+func (r *reader) upToDate(st *restriction) bool {
+	for i := range st.Parts {
+		p := &st.Parts[i]
+		if f := r.fetchers[p.ID]; !p.done() && (f == nil || !f.answers() || p.Next < f.high.Load()) {
+			return false
+		}
+	}
+	return true
+}
+
 // watermark is restriction.watermark, and where every partition is idle the
 // last one plus the time that has passed since: the last windows of a shop
 // that sleeps are closed too, and its clock is never jumped to "now".

@@ -16,34 +16,36 @@ import (
 var errSplit = errors.New("the runner has taken the rest away")
 
 // slice reads until the bundle is full or its time is over. It returns the
-// state reached, or nil when the runner has taken the rest away.
-func (fn *reading) slice(ctx context.Context, rt *sdf.LockRTracker, emit func(beam.EventTime, RecordBatch)) (*restriction, error) {
+// state reached, or nil when the runner has taken the rest away. idle says that
+// nothing came and nothing is there.
+func (fn *reading) slice(ctx context.Context, rt *sdf.LockRTracker, emit func(beam.EventTime, RecordBatch)) (st *restriction, idle bool, err error) {
 	claimed := rt.GetRestriction().(restriction)
-	st := claimed.clone()
+	reached := claimed.clone()
+	st = &reached
 	if st.Finished {
-		return &st, nil
+		return st, false, nil
 	}
 	src := sourceOf(fn.Options.ID)
-	r, err := src.reader(&fn.Options, fn.eventTime, &st)
+	r, err := src.reader(&fn.Options, fn.eventTime, st)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	switch err := fn.read(ctx, src, r, &st, rt, emit); {
+	switch err := fn.read(ctx, src, r, st, rt, emit); {
 	case errors.Is(err, errSplit):
-		return nil, nil
+		return nil, false, nil
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	}
-	status := r.status(&st)
+	status := r.status(st)
 	r.reached.Store(&status)
 	src.publish(status, st.Group)
 	if st.Finished {
 		if err := r.commitOffsets(status); err != nil {
 			slog.Warn("cannot report offsets to the consumer group; lag tools show old ones", "group", r.opts.Group, "error", err)
 		}
-		return &st, src.release(st.Group)
+		return st, false, src.release(st.Group)
 	}
-	return &st, nil
+	return st, !moved(&claimed, st) && r.drained(st), nil
 }
 
 // read is slice with the reader at hand.
@@ -71,7 +73,7 @@ func (fn *reading) read(ctx context.Context, src *source, r *reader, st *restric
 			}
 		}
 		if t.part == nil {
-			if ctx.Err() != nil || time.Until(deadline) <= 0 || (o.IdleSlice > 0 && time.Since(quiet) >= o.IdleSlice) {
+			if ctx.Err() != nil || time.Until(deadline) <= 0 || (o.IdleSlice > 0 && time.Since(quiet) >= o.IdleSlice && r.upToDate(st)) {
 				break
 			}
 			sleep(ctx, pollWait)
@@ -92,6 +94,19 @@ func (fn *reading) read(ctx context.Context, src *source, r *reader, st *restric
 		}
 	}
 	return fn.report(r, st, rt, emit)
+}
+
+// moved reports whether a slice read anything.
+func moved(before, after *restriction) bool {
+	if before.Watermark != after.Watermark || len(before.Parts) != len(after.Parts) {
+		return true
+	}
+	for i := range after.Parts {
+		if before.Parts[i].Next != after.Parts[i].Next {
+			return true
+		}
+	}
+	return false
 }
 
 // report emits a mark if the watermark has moved, and closes a read that is

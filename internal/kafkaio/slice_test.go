@@ -30,7 +30,7 @@ func TestSliceWithoutDataClaims(t *testing.T) {
 	claimed := func(st restriction) restriction {
 		t.Helper()
 		rt := fn.CreateTracker(st)
-		if _, err := fn.slice(t.Context(), rt, func(_ beam.EventTime, b RecordBatch) { t.Errorf("emitted %+v", b) }); err != nil {
+		if _, _, err := fn.slice(t.Context(), rt, func(_ beam.EventTime, b RecordBatch) { t.Errorf("emitted %+v", b) }); err != nil {
 			t.Fatal(err)
 		}
 		return rt.GetRestriction().(restriction)
@@ -54,3 +54,44 @@ func TestSliceWithoutDataClaims(t *testing.T) {
 
 // restart drops the connections of the source and what they have fetched.
 func (fn *reading) restart() error { return sourceOf(fn.Options.ID).release(0) }
+
+// A runner that reads groups of partitions one after the other is told to come
+// back later only where nothing came and nothing is there.
+func TestSliceSaysWhenItIsIdle(t *testing.T) {
+	c := startBroker(t, 1)
+	fn := &reading{Options: Options{ID: t.Name(), Cluster: c, Topic: testTopic, EventTime: "test", Bundle: time.Second, IdleSlice: 20 * time.Millisecond}}
+	fn.Options.defaults()
+	if err := fn.Setup(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := Close(fn.Options.ID); err != nil {
+			t.Error(err)
+		}
+	})
+	produce(t, c, events(0, steps(1000, 1, 10)...)...)
+	st, err := fn.CreateInitialRestriction(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for calls := 0; ; calls++ {
+		if calls == 100 {
+			t.Fatal("it is never idle")
+		}
+		rt := fn.CreateTracker(st)
+		before := read
+		_, idle, err := fn.slice(t.Context(), rt, func(_ beam.EventTime, b RecordBatch) { read += len(b.Records) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		st = rt.GetRestriction().(restriction)
+		if !idle {
+			continue
+		}
+		if read < 10 || read > before {
+			t.Fatalf("idle after %d of 10 records, %d of them in this call", read, read-before)
+		}
+		break
+	}
+}

@@ -20,6 +20,9 @@ func initialState(client sarama.Client, o *Options) (restriction, error) {
 	case err != nil:
 		return st, fmt.Errorf("topic %q: %w", o.Topic, err)
 	}
+	if err := sameTopic(client, o.Topic, o.TopicID); err != nil {
+		return st, err
+	}
 	if r := o.Start.Resume; r != nil {
 		if err := sameTopic(client, o.Topic, r.TopicID); err != nil {
 			return st, err

@@ -51,10 +51,11 @@ type bucketLease struct {
 	retry retry
 	me    holder
 
-	held context.Context // ends when the lease is lost
-	lose context.CancelCauseFunc
-	stop chan struct{} // closed by release
-	done chan struct{} // closed when keep has returned
+	held    context.Context // ends when the lease is lost
+	lose    context.CancelCauseFunc
+	running context.Context // of keep: ends with held, or by stop
+	stop    context.CancelFunc
+	done    chan struct{} // closed when keep has returned
 
 	generation int64 // of the object; take's, then keep's, then release's
 
@@ -70,9 +71,10 @@ func (s *bucketStore) lock(ctx context.Context, ttl time.Duration) (*Lease, erro
 	l := &bucketLease{
 		st: s, ttl: ttl, me: holder{ID: rand.Text(), Host: host, PID: os.Getpid(), Machine: machine()},
 		retry: retry{attempt: ttl / 5, total: ttl, wait: ttl / 150, longest: ttl / 15},
-		stop:  make(chan struct{}), done: make(chan struct{}),
+		done:  make(chan struct{}),
 	}
 	l.held, l.lose = context.WithCancelCause(context.Background())
+	l.running, l.stop = context.WithCancel(l.held)
 	if err := l.take(ctx); err != nil {
 		return nil, inUse(err, func(err error) error { return s.explain("lock", leaseName, err) })
 	}
@@ -151,13 +153,15 @@ func (l *bucketLease) put(ctx context.Context, over int64) error {
 	if over == 0 {
 		condition = storage.Conditions{DoesNotExist: true}
 	}
-	sent := time.Now()
+	first := time.Now()
+	sent := first
 	var generation int64
 	err = l.retry.do(ctx, func(ctx context.Context) error {
 		sent = time.Now()
 		w := l.st.object(leaseName).If(condition).NewWriter(ctx)
 		w.ChunkSize = 0 // one request
 		w.ContentType = "application/json"
+		w.CacheControl = noStore
 		if _, err := w.Write(data); err != nil {
 			return err
 		}
@@ -168,7 +172,7 @@ func (l *bucketLease) put(ctx context.Context, over int64) error {
 		return nil
 	})
 	if hasCode(err, http.StatusPreconditionFailed) {
-		// Perhaps it was this very put, whose answer got lost.
+		// Perhaps it was this very put, whose answer got lost: any of its attempts.
 		h, now, readErr := l.read(ctx)
 		switch {
 		case readErr != nil:
@@ -176,7 +180,7 @@ func (l *bucketLease) put(ctx context.Context, over int64) error {
 		case h.ID != l.me.ID || now == over:
 			return fmt.Errorf("%w: process %s", errTaken, h)
 		}
-		generation, err = now, nil
+		generation, sent, err = now, first, nil
 	}
 	if err != nil {
 		return err
@@ -202,18 +206,18 @@ func (l *bucketLease) keep() {
 	defer tick.Stop()
 	for {
 		select {
-		case <-l.stop:
-			return
-		case <-l.held.Done():
+		case <-l.running.Done():
 			return
 		case <-tick.C:
 		}
-		ctx, cancel := context.WithDeadline(l.held, l.deadline())
+		ctx, cancel := context.WithDeadline(l.running, l.deadline())
 		err := l.put(ctx, l.generation)
 		cancel()
 		switch {
 		case errors.Is(err, errTaken):
 			l.lost(err)
+		case l.running.Err() != nil:
+			return
 		case err != nil && !time.Now().Before(l.deadline()):
 			l.lost(fmt.Errorf("it could not be renewed in time, and another writer may take it: %w", err))
 		case err != nil:
@@ -247,7 +251,7 @@ func (l *bucketLease) bind(ctx context.Context) (context.Context, context.Cancel
 // release stops renewing and removes the object, unless it is another's now.
 // After a loss, the store goes on refusing to write until it is locked again.
 func (l *bucketLease) release() error {
-	close(l.stop)
+	l.stop()
 	<-l.done
 	if l.check() != nil {
 		return nil
@@ -255,13 +259,23 @@ func (l *bucketLease) release() error {
 	l.st.lease.CompareAndSwap(l, nil)
 	ctx, cancel := context.WithTimeout(context.Background(), l.ttl)
 	defer cancel()
-	err := l.retry.do(ctx, func(ctx context.Context) error {
-		return l.st.object(leaseName).If(storage.Conditions{GenerationMatch: l.generation}).Delete(ctx)
-	})
+	err := l.remove(ctx, l.generation)
+	if hasCode(err, http.StatusPreconditionFailed) {
+		// Perhaps a renewal that was under way has arrived.
+		if h, now, readErr := l.read(ctx); readErr == nil && h.ID == l.me.ID {
+			err = l.remove(ctx, now)
+		}
+	}
 	if err == nil || errors.Is(err, storage.ErrObjectNotExist) || hasCode(err, http.StatusPreconditionFailed) {
 		return nil
 	}
 	return l.st.explain("unlock", leaseName, err)
+}
+
+func (l *bucketLease) remove(ctx context.Context, generation int64) error {
+	return l.retry.do(ctx, func(ctx context.Context) error {
+		return l.st.object(leaseName).If(storage.Conditions{GenerationMatch: generation}).Delete(ctx)
+	})
 }
 
 // writing is retry.do for calls that write: they end when the lease is lost.

@@ -179,9 +179,13 @@ func TestLeaseLost(t *testing.T) {
 	if got := list(t, direct, "ledger/rows"); len(got) > 0 {
 		t.Errorf("written after the loss: %q", got)
 	}
+	// A job that goes on locks first.
+	if err := Init(t.Context(), st, anySettings); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("Init after the release: %v, want ErrLeaseLost", err)
+	}
 	lockFor(t, st, shortTTL)
-	if err := PutSeal(t.Context(), st, w(0)); err != nil {
-		t.Errorf("PutSeal after locking again: %v", err)
+	if err := errors.Join(Init(t.Context(), st, anySettings), PutSeal(t.Context(), st, w(0))); err != nil {
+		t.Errorf("Init and PutSeal after locking again: %v", err)
 	}
 }
 
@@ -229,6 +233,58 @@ func TestLeaseAnswerLost(t *testing.T) {
 	time.Sleep(2 * shortTTL)
 	if err := l.bucket.check(); err != nil || lost.Load() != 2 {
 		t.Errorf("%v after %d answers that got lost, want the lease held after 2", err, lost.Load())
+	}
+}
+
+// TestLeaseReleasedWhileRenewed: a release does not wait for the answer to a
+// renewal, and removes the lease also where that has arrived.
+func TestLeaseReleasedWhileRenewed(t *testing.T) {
+	var hang atomic.Bool
+	renewing := make(chan struct{}, 100)
+	st, direct := throughProxy(t, func(service http.Handler, w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && hang.Load() {
+			service.ServeHTTP(discard{http.Header{}}, r)
+			renewing <- struct{}{}
+			<-r.Context().Done()
+			return
+		}
+		service.ServeHTTP(w, r)
+	})
+	const ttl = 2 * shortTTL
+	l := lockFor(t, st, ttl)
+	hang.Store(true)
+	<-renewing
+	began := time.Now()
+	if err := l.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > ttl/6 { // half of what is left to the deadline
+		t.Errorf("released after %s, want at once", took)
+	}
+	if got := list(t, direct, ""); len(got) > 0 {
+		t.Errorf("left after the release: %q", got)
+	}
+}
+
+// TestLeaseAnswerLostLate: a renewal counts from its first attempt, which may be
+// the one that arrived.
+func TestLeaseAnswerLostLate(t *testing.T) {
+	var attempts atomic.Int32
+	st, _ := throughProxy(t, func(service http.Handler, w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			if attempts.Add(1) == 1 {
+				service.ServeHTTP(discard{http.Header{}}, r)
+				time.Sleep(shortTTL / 10)
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+		}
+		service.ServeHTTP(w, r)
+	})
+	before := time.Now()
+	l := lockFor(t, st, shortTTL)
+	if late := l.bucket.deadline().Sub(before.Add(shortTTL * 2 / 3)); late > shortTTL/15 || attempts.Load() < 2 {
+		t.Errorf("the deadline is %s later than that of the first of %d attempts", late, attempts.Load())
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -31,6 +33,11 @@ const (
 	incrementsDir   = "ledger/increments"
 	metricsRowsDir  = "ledger/metrics"
 )
+
+// inLedger reports whether an object is one that says what is in the lake.
+func inLedger(name string) bool {
+	return name == settingsName || strings.HasPrefix(name, "ledger/")
+}
 
 // formatVersion is the version of the ledger's and the lake's layout.
 const formatVersion = 2
@@ -180,6 +187,12 @@ func (t Totals) Check() error {
 		t.Read, t.Silver, t.Duplicates, t.DeadCount(), t.Late, out, t.Read-out)
 }
 
+func (t Totals) equal(o Totals) bool {
+	same := maps.Equal(t.Dead, o.Dead)
+	t.Dead, o.Dead = nil, nil
+	return same && reflect.DeepEqual(t, o)
+}
+
 // Total sums rows.
 func Total(rows []Row) Totals {
 	t := Totals{Dead: map[string]int64{}}
@@ -216,7 +229,7 @@ func PutMetricsRow(ctx context.Context, st Store, r MetricsRow) error {
 // Close records that the source declared its end, after checking the identity
 // over all rows.
 func Close(ctx context.Context, st Store) (Totals, error) {
-	l, err := ReadLedger(ctx, st)
+	l, err := readOnce(ctx, st) // an end that is there is replaced, whatever it says
 	if err != nil {
 		return Totals{}, err
 	}
@@ -229,9 +242,16 @@ func Close(ctx context.Context, st Store) (Totals, error) {
 
 // Sealed is the row of the sealed window: it and all before it are final. ok is
 // false where nothing is.
+//
+// Where the runner keeps the state, a failover writes the rows since its last
+// checkpoint again, and not in each attempt a mark falls into the same windows:
+// what the row of the seal held, or whether it was there, says nothing then.
 func (l *Ledger) Sealed() (row Row, ok bool) {
 	if l.seal == kafkaio.NoTime {
 		return Row{}, false
+	}
+	if l.Settings.State == StateRunner {
+		return Row{Window: l.seal, End: l.seal + l.Settings.BaseWindowMs}, true
 	}
 	i, ok := slices.BinarySearchFunc(l.Rows, l.seal, func(r Row, window int64) int { return cmp.Compare(r.Window, window) })
 	if !ok || l.Rows[i].Mark == nil {
@@ -251,7 +271,7 @@ func (l *Ledger) Visible() []Row {
 		return nil
 	}
 	n := len(l.Rows)
-	for l.Rows[n-1].Window > w.Window {
+	for n > 0 && l.Rows[n-1].Window > w.Window {
 		n--
 	}
 	return l.Rows[:n]
@@ -262,25 +282,20 @@ func (l *Ledger) VisibleMetrics() []MetricsRow {
 	if l.Closed != nil {
 		return l.Metrics
 	}
-	done := l.metricsDone()
+	last, ok := l.metricsFinal()
+	if !ok {
+		return nil
+	}
 	n := 0
-	for n < len(l.Metrics) && l.Metrics[n].End <= done {
+	for n < len(l.Metrics) && l.Metrics[n].End <= last.End {
 		n++
 	}
 	return l.Metrics[:n]
 }
 
-// metricsDone is the end of the newest final metrics row, or NoTime: sealed,
-// and covered by the sealed window.
-func (l *Ledger) metricsDone() int64 {
-	row, ok := l.metricsFinal()
-	if !ok {
-		return kafkaio.NoTime
-	}
-	return row.End
-}
-
-func (l *Ledger) metricsFinal() (MetricsRow, bool) {
+// metricsFinal is the newest final metrics row: sealed, and covered by the
+// sealed window. ok is false where there is none.
+func (l *Ledger) metricsFinal() (row MetricsRow, ok bool) {
 	w, ok := l.Sealed()
 	if !ok || l.metricsSeal == kafkaio.NoTime {
 		return MetricsRow{}, false

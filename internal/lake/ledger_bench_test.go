@@ -43,7 +43,7 @@ func fillLedger(b *testing.B, st Store, rows int64) {
 	if err := Init(b.Context(), st, anySettings); err != nil {
 		b.Fatal(err)
 	}
-	err := parallel(int(rows), readers, func(n int) error {
+	err := Parallel(int(rows), readers, func(n int) error {
 		i := int64(n)
 		r := Row{Window: w(i), End: w(i + 1), Read: 60_000, Silver: 59_000, Duplicates: 1000, Next: map[int32]int64{0: 1000 * i, 1: 1000 * i, 2: 1000 * i, 3: 1000 * i}}
 		for f := range 26 {

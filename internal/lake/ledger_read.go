@@ -27,8 +27,34 @@ type Ledger struct {
 // ErrNoLake is wrapped by ReadLedger where there is no lake.
 var ErrNoLake = errors.New("there is no lake")
 
-// ReadLedger reads the whole ledger.
+// ErrDamaged is wrapped by the error of an object of the ledger that is not
+// what was written.
+var ErrDamaged = errors.New("damaged")
+
+// closedReads is how often a ledger is read whose end does not fit its rows.
+const closedReads = 3
+
+// ReadLedger reads the whole ledger. A declared end fits the rows.
 func ReadLedger(ctx context.Context, st Store) (*Ledger, error) {
+	for n := 1; ; n++ {
+		l, err := readOnce(ctx, st)
+		if err != nil || l.Closed == nil {
+			return l, err
+		}
+		total := Total(l.Rows)
+		if total.equal(l.Closed.Totals) {
+			return l, nil
+		}
+		// A run may have gone on with the lake meanwhile and declared the end again.
+		if n == closedReads {
+			return nil, fmt.Errorf("the ledger in %s is %w: %s has the totals %+v, but its rows have %+v. The storage has lost or changed rows since: restore %s from a copy",
+				st.URI(), ErrDamaged, closedName, l.Closed.Totals, total, rowsDir)
+		}
+	}
+}
+
+// readOnce reads the ledger; a declared end may not fit the rows.
+func readOnce(ctx context.Context, st Store) (*Ledger, error) {
 	l := &Ledger{seal: kafkaio.NoTime, metricsSeal: kafkaio.NoTime}
 	if err := getJSON(ctx, st, settingsName, &l.Settings); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -103,7 +129,7 @@ func readAll[T any](ctx context.Context, st Store, dir string, window func(T) in
 		names = append(names, info.Name)
 	}
 	rows := make([]*T, len(names)) // nil: gone
-	err := parallel(len(names), readers, func(i int) error {
+	err := Parallel(len(names), readers, func(i int) error {
 		var v T
 		switch err := getJSON(ctx, st, names[i], &v); {
 		case errors.Is(err, fs.ErrNotExist):
@@ -130,9 +156,9 @@ func readAll[T any](ctx context.Context, st Store, dir string, window func(T) in
 	return out, nil
 }
 
-// parallel calls do for 0 to n−1, at most limit at once, and returns the error
+// Parallel calls do for 0 to n−1, at most limit at once, and returns the error
 // of the lowest number that has one. After an error no new call begins.
-func parallel(n, limit int, do func(i int) error) error {
+func Parallel(n, limit int, do func(i int) error) error {
 	var (
 		next   atomic.Int64
 		failed atomic.Bool
@@ -177,5 +203,5 @@ func getJSON(ctx context.Context, st Store, name string, v any) error {
 }
 
 func damaged(st Store, name string, err error) error {
-	return fmt.Errorf("%s in %s is damaged: %w. It was written whole, so the storage has changed it since: restore it from a copy", name, st.URI(), err)
+	return fmt.Errorf("%s in %s is %w: %w. It was written whole, so the storage has changed it since: restore it from a copy", name, st.URI(), ErrDamaged, err)
 }

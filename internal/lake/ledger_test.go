@@ -177,6 +177,51 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestClosedDoesNotFit: an end that does not fit the rows is read again, since a
+// run may have withdrawn it and declared another; one that stays is damage.
+func TestClosedDoesNotFit(t *testing.T) {
+	t.Parallel()
+	row := windowName(rowsDir, w(1), ".json")
+	for name, c := range map[string]struct {
+		meddle func(st Store, n int) error // when rows are read for the n-th time
+		rows   int                         // 0: damaged
+	}{
+		"a row is lost": {func(st Store, _ int) error { return st.Delete(t.Context(), row) }, 0},
+		"a row is another": {func(st Store, _ int) error {
+			return PutRow(t.Context(), st, Row{Window: w(1), End: w(2), Read: 10, Silver: 9, Dead: map[string]int64{"a": 1}})
+		}, 0},
+		"it is declared again": {func(st Store, n int) error {
+			if n > 1 {
+				return nil
+			}
+			err := st.Delete(t.Context(), closedName)
+			if err == nil {
+				err = PutRow(t.Context(), st, Row{Window: w(2), End: w(3), Read: 1, Late: 1})
+			}
+			_, closeErr := Close(t.Context(), st)
+			return errors.Join(err, closeErr)
+		}, 3},
+	} {
+		st := newLake(t)
+		state{rows: []int64{0, 1}, closed: true}.put(t, st)
+		n := 0
+		l, err := ReadLedger(t.Context(), &meddling{st, rowsDir, func() {
+			n++
+			if err := c.meddle(st, n); err != nil {
+				t.Error(err)
+			}
+		}})
+		switch {
+		case c.rows == 0:
+			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), closedName) || !strings.Contains(err.Error(), st.URI()) || n != closedReads {
+				t.Errorf("%s: %v after %d readings, want ErrDamaged that names %s after %d", name, err, n, closedName, closedReads)
+			}
+		case err != nil || l.Closed == nil || len(l.Rows) != c.rows || n != 2:
+			t.Errorf("%s: %+v, %v after %d readings, want it closed with %d rows after 2", name, l, err, n, c.rows)
+		}
+	}
+}
+
 func TestCloseRefuses(t *testing.T) {
 	t.Parallel()
 	st := newLake(t)

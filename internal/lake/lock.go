@@ -34,7 +34,7 @@ func Lock(ctx context.Context, st Store) (*Lease, error) {
 	case *bucketStore:
 		return st.lock(ctx, leaseTTL)
 	}
-	return &Lease{release: func() error { return nil }}, nil
+	return nil, fmt.Errorf("lake %s: lock: expected a folder or a bucket, found a %T, which has no lease", st.URI(), st)
 }
 
 // Release gives the lease back, for the next writer to take at once.

@@ -69,6 +69,9 @@ func (l *Ledger) Resume() Start {
 	return s
 }
 
+// Reopen withdraws a declared end: more is going to be written.
+func Reopen(ctx context.Context, st Store) error { return st.Delete(ctx, closedName) }
+
 // Continue prepares a lake for a run that goes on from start. What an earlier
 // run wrote beyond it is provisional and will be made again: it is removed,
 // ledger rows first, and a declared end is withdrawn. So are, in a folder whose
@@ -79,20 +82,15 @@ func (l *Ledger) Resume() Start {
 // lake.
 func Continue(ctx context.Context, st Store, start Start) (removed int, err error) {
 	c := continuing{ctx: ctx, st: st}
-	if err := st.Delete(ctx, closedName); err != nil {
+	if err := Reopen(ctx, st); err != nil {
 		return 0, err
 	}
-	// Seals first: they promise rows. Then rows: none may name a file that is gone.
-	if start.Done == kafkaio.NoTime {
-		if err := lowerSeal(ctx, st, sealName, kafkaio.NoTime); err != nil {
-			return 0, err
-		}
-	}
+	// The seal first: it promises rows. Then rows: none may name a file that is gone.
 	metricsSeal := start.MetricsWindow
 	if start.MetricsDone == kafkaio.NoTime {
 		metricsSeal = kafkaio.NoTime
 	}
-	if err := lowerSeal(ctx, st, metricsSealName, metricsSeal); err != nil {
+	if err := lowerMetricsSeal(ctx, st, metricsSeal); err != nil {
 		return 0, err
 	}
 	for _, part := range []struct {

@@ -195,6 +195,9 @@ func TestContinue(t *testing.T) {
 	}
 
 	// Nothing final: all goes but what is no file of the stream.
+	if err := st.Delete(t.Context(), sealName); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Continue(t.Context(), st, Start{Done: kafkaio.NoTime, MetricsDone: kafkaio.NoTime}); err != nil {
 		t.Fatal(err)
 	}

@@ -42,20 +42,21 @@ func raiseSeal(ctx context.Context, st Store, name string, window int64) error {
 	return putDurably(ctx, st, name, seal{&window})
 }
 
-// lowerSeal takes a seal back to the window to, or away with NoTime.
-func lowerSeal(ctx context.Context, st Store, name string, to int64) error {
+// lowerMetricsSeal takes the seal of metrics back to the period to, or away
+// with NoTime. The other one is never lowered: a run goes on from it.
+func lowerMetricsSeal(ctx context.Context, st Store, to int64) error {
 	sealing.Lock()
 	defer sealing.Unlock()
-	have, err := readSeal(ctx, st, name)
+	have, err := readSeal(ctx, st, metricsSealName)
 	switch {
 	case err != nil, have == kafkaio.NoTime:
 		return err
 	case to == kafkaio.NoTime:
-		return st.Delete(ctx, name)
+		return st.Delete(ctx, metricsSealName)
 	case have <= to:
 		return nil
 	}
-	return putDurably(ctx, st, name, seal{&to})
+	return putDurably(ctx, st, metricsSealName, seal{&to})
 }
 
 // readSeal returns NoTime where nothing is sealed.

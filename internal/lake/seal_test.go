@@ -1,7 +1,9 @@
 package lake
 
 import (
+	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,7 +52,7 @@ func TestSealsOnlyRise(t *testing.T) {
 	}
 }
 
-func TestLowerSeal(t *testing.T) {
+func TestLowerMetricsSeal(t *testing.T) {
 	t.Parallel()
 	st := newLake(t)
 	for _, c := range []struct{ put, lower, want int64 }{
@@ -62,14 +64,14 @@ func TestLowerSeal(t *testing.T) {
 		{-60_000, kafkaio.NoTime, kafkaio.NoTime},
 	} {
 		if c.put != kafkaio.NoTime {
-			if err := PutSeal(t.Context(), st, c.put); err != nil {
+			if err := PutMetricsSeal(t.Context(), st, c.put); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := lowerSeal(t.Context(), st, sealName, c.lower); err != nil {
+		if err := lowerMetricsSeal(t.Context(), st, c.lower); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := readSeal(t.Context(), st, sealName); err != nil || got != c.want {
+		if got, err := readSeal(t.Context(), st, metricsSealName); err != nil || got != c.want {
 			t.Errorf("%d lowered to %d: %d, %v, want %d", c.put, c.lower, got, err, c.want)
 		}
 	}
@@ -85,8 +87,43 @@ func TestSealedRowIsMissing(t *testing.T) {
 		st := newLake(t)
 		s.put(t, st)
 		want := windowName(rowsDir, w(1), ".json")
-		if _, err := ReadLedger(t.Context(), st); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "is sealed") {
+		if _, err := ReadLedger(t.Context(), st); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "is sealed") {
 			t.Errorf("%s: error %v, want one that names %s", name, err, want)
+		}
+	}
+}
+
+// TestSealedRowOfRunner: a runner that keeps the state writes rows again after a
+// failover, so the sealed one may lack its mark, or not be there.
+func TestSealedRowOfRunner(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		state
+		visible []int64
+	}{
+		"as sealed":     {state{rows: []int64{0, 1, 2}, marked: []int64{1}, seals: []int64{1}}, []int64{w(0), w(1)}},
+		"no mark":       {state{rows: []int64{0, 1, 2}, seals: []int64{1}}, []int64{w(0), w(1)}},
+		"no row":        {state{rows: []int64{0, 2}, seals: []int64{1}}, []int64{w(0)}},
+		"only later":    {state{rows: []int64{2}, seals: []int64{1}}, nil},
+		"no row at all": {state{seals: []int64{1}}, nil},
+	} {
+		st := newLocal(t)
+		settings := anySettings
+		settings.State = StateRunner
+		if err := Init(t.Context(), st, settings); err != nil {
+			t.Fatal(err)
+		}
+		c.put(t, st)
+		l := readLedger(t, st)
+		if row, ok := l.Sealed(); !ok || row.Window != w(1) || row.End != w(2) {
+			t.Errorf("%s: sealed is [%d, %d), %v, want window %d", name, row.Window, row.End, ok, w(1))
+		}
+		var got []int64
+		for _, r := range l.Visible() {
+			got = append(got, r.Window)
+		}
+		if !slices.Equal(got, c.visible) {
+			t.Errorf("%s: visible are %d, want %d", name, got, c.visible)
 		}
 	}
 }

@@ -24,6 +24,9 @@ const (
 	listPage = 1000
 	// putKey names the metadata by which a put recognises its own object.
 	putKey = "shopstream-put"
+	// noStore keeps caches from answering for objects that change or go: those of
+	// a public bucket are cached for an hour otherwise.
+	noStore = "no-store"
 )
 
 // bucketStore is a Store in a bucket of Google Cloud Storage. A put is atomic
@@ -73,7 +76,7 @@ func (s *bucketStore) Put(ctx context.Context, name string, data []byte) error {
 	if err := checkName(name); err != nil {
 		return fmt.Errorf("lake %s: put: %w", s.URI(), err)
 	}
-	if err := s.upload(ctx, s.object(name), data, ""); err != nil {
+	if err := s.upload(ctx, name, s.object(name), data, ""); err != nil {
 		return s.explain("put", name, err)
 	}
 	return nil
@@ -84,7 +87,7 @@ func (s *bucketStore) PutNew(ctx context.Context, name string, data []byte) erro
 		return fmt.Errorf("lake %s: put: %w", s.URI(), err)
 	}
 	id := rand.Text()
-	err := s.upload(ctx, s.object(name).If(storage.Conditions{DoesNotExist: true}), data, id)
+	err := s.upload(ctx, name, s.object(name).If(storage.Conditions{DoesNotExist: true}), data, id)
 	if hasCode(err, http.StatusPreconditionFailed) {
 		// Somebody has it: perhaps this very put, whose answer got lost and
 		// which was then sent again.
@@ -104,8 +107,9 @@ func (s *bucketStore) PutNew(ctx context.Context, name string, data []byte) erro
 	return nil
 }
 
-// upload writes one object; id, if any, marks it as made by this put.
-func (s *bucketStore) upload(ctx context.Context, o *storage.ObjectHandle, data []byte, id string) error {
+// upload writes the object o of that name; id, if any, marks it as made by this
+// put.
+func (s *bucketStore) upload(ctx context.Context, name string, o *storage.ObjectHandle, data []byte, id string) error {
 	return s.writing(ctx, func(ctx context.Context) error {
 		// An attempt that fails must not make an object of the part that was
 		// written: its context ends with it, and Close would commit.
@@ -113,6 +117,9 @@ func (s *bucketStore) upload(ctx context.Context, o *storage.ObjectHandle, data 
 		// The writer allocates a whole chunk: for a small object, a small one.
 		w.ChunkSize = min(len(data)+1, maxChunk)
 		w.ContentType = "application/octet-stream"
+		if inLedger(name) {
+			w.CacheControl = noStore
+		}
 		if id != "" {
 			w.Metadata = map[string]string{putKey: id}
 		}

@@ -146,6 +146,22 @@ func TestBucketInterruptedPut(t *testing.T) {
 	}
 }
 
+// TestBucketCaches: what is overwritten or deleted must not be cached on its way.
+func TestBucketCaches(t *testing.T) {
+	st := mustOpen(t, startBucket(t)+"/lake").(*bucketStore)
+	lockFor(t, st, shortTTL)
+	if err := Init(t.Context(), st, anySettings); err != nil {
+		t.Fatal(err)
+	}
+	put(t, st, sealName, "silver/a")
+	for name, want := range map[string]string{settingsName: noStore, sealName: noStore, leaseName: noStore, "silver/a": ""} {
+		attrs, err := st.attrs(t.Context(), name)
+		if err != nil || attrs.CacheControl != want {
+			t.Errorf("%s: %+v, %v, want the cache control %q", name, attrs, err, want)
+		}
+	}
+}
+
 func TestBucketErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		code int

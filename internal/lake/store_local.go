@@ -42,6 +42,7 @@ type localStore struct {
 type tempFile interface {
 	io.Writer
 	io.Closer
+	Sync() error
 }
 
 func openLocal(dir string) (Store, error) {
@@ -94,7 +95,7 @@ func (s *localStore) put(ctx context.Context, name string, data []byte, publish 
 		return fmt.Errorf("lake %s: put: %w", s.root, err)
 	}
 	path := s.path(name)
-	temp, err := s.writeTemp(filepath.Dir(path), data)
+	temp, err := s.writeTemp(filepath.Dir(path), data, inLedger(name))
 	if err == nil {
 		err = publish(temp, path)
 	}
@@ -109,8 +110,10 @@ func (s *localStore) put(ctx context.Context, name string, data []byte, publish 
 }
 
 // writeTemp writes data to a new hidden file in dir and returns its path, also
-// with an error if the file was created.
-func (s *localStore) writeTemp(dir string, data []byte) (string, error) {
+// with an error if the file was created. With flush, its content is on the disk
+// before it gets a name: after a power loss, an object of the ledger that is
+// there must not be empty.
+func (s *localStore) writeTemp(dir string, data []byte, flush bool) (string, error) {
 	temp := filepath.Join(dir, fmt.Sprintf("%s%s-%d", tempPrefix, s.nonce, s.serial.Add(1)))
 	if err := s.makeDir(dir); err != nil {
 		return "", err
@@ -128,6 +131,9 @@ func (s *localStore) writeTemp(dir string, data []byte) (string, error) {
 		return "", err
 	}
 	_, err = f.Write(data)
+	if flush && err == nil {
+		err = f.Sync()
+	}
 	return temp, cmp.Or(err, f.Close())
 }
 

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -150,13 +152,52 @@ func TestLocalFullDisk(t *testing.T) {
 	}
 }
 
+// syncedFile counts its flushes, of all that was written.
+type syncedFile struct {
+	*os.File
+	synced *atomic.Int32
+}
+
+func (f syncedFile) Sync() error {
+	f.synced.Add(1)
+	return f.File.Sync()
+}
+
+// TestLocalFlushesLedger: an object of the ledger gets its name only when its
+// content is on the disk; data files are left to Sync.
+func TestLocalFlushesLedger(t *testing.T) {
+	t.Parallel()
+	st := newLocal(t)
+	var synced atomic.Int32
+	st.create = func(path string) (tempFile, error) {
+		f, err := createTemp(path)
+		if err != nil {
+			return nil, err
+		}
+		return syncedFile{f.(*os.File), &synced}, nil
+	}
+	for name, want := range map[string]int32{
+		settingsName: 1, sealName: 1, windowName(rowsDir, w(0), ".json"): 1, "silver/a": 0, "lake.json.txt": 0, "metrics/5m/a": 0,
+	} {
+		for call, put := range map[string]func(context.Context, string, []byte) error{"PutNew": st.PutNew, "Put": st.Put} {
+			synced.Store(0)
+			if err := st.Delete(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+			if err := put(t.Context(), name, []byte("x")); err != nil || synced.Load() != want {
+				t.Errorf("%s of %s: %v after %d flushes, want %d", call, name, err, synced.Load(), want)
+			}
+		}
+	}
+}
+
 // TestLocalKilled leaves a lake as a process does that is killed while it
 // writes: no reader may see the part.
 func TestLocalKilled(t *testing.T) {
 	t.Parallel()
 	st := newLocal(t)
 	put(t, st, "silver/a")
-	if _, err := st.writeTemp(filepath.Join(st.root, "silver"), []byte("a par")); err != nil {
+	if _, err := st.writeTemp(filepath.Join(st.root, "silver"), []byte("a par"), false); err != nil {
 		t.Fatal(err)
 	}
 	if got := everything(t, st.root); len(got) != 2 || !strings.HasPrefix(got[0], "silver/"+tempPrefix) || strings.HasSuffix(got[0], extension) {

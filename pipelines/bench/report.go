@@ -18,17 +18,17 @@ func report(out *os.File, s settings, programs []*program) error {
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "program\tµs CPU an event (range)\tevents a second\tpeak MB\ttimes plain Go (range)\n")
-	plain := programs[len(programs)-2]
+	plain := programs[slices.IndexFunc(programs, func(p *program) bool { return p.Name == plainName })]
 	for _, p := range programs {
 		perEvent := func(f figure) float64 { return f.CPU * 1e6 / float64(s.Events) }
 		low, cpu, high := spread(p.Runs, perEvent)
 		_, rate, _ := spread(p.Runs, func(f figure) float64 { return float64(s.Events) / f.Wall })
 		_, _, peak := spread(p.Runs, func(f figure) float64 { return float64(f.PeakMB) })
-		i := 0
-		rlow, ratio, rhigh := spread(p.Runs, func(f figure) float64 { // run by run: the machine's pace drifts
-			i++
-			return f.CPU / plain.Runs[i-1].CPU
-		})
+		ratios := make([]figure, len(p.Runs)) // run by run: the machine's pace drifts
+		for i := range ratios {
+			ratios[i].CPU = p.Runs[i].CPU / plain.Runs[i].CPU
+		}
+		rlow, ratio, rhigh := spread(ratios, func(f figure) float64 { return f.CPU })
 		fmt.Fprintf(w, "%s\t%.2f (%.2f–%.2f)\t%.0fk\t%.0f\t%.2f (%.2f–%.2f)\n", p.Name, cpu, low, high, rate/1000, peak, ratio, rlow, rhigh)
 	}
 	return w.Flush()

@@ -121,22 +121,37 @@ func (a ack) name() string {
 	return a.File.Name
 }
 
+// sealFn seals the newest window of a bundle, which says all that the others
+// would: a bucket takes about one put a second of the same object.
 type sealFn struct {
 	Lake   string
 	Source string // ID of the source, which is told what is final
+
+	newest window.IntervalWindow // of the bundle; the zero value: none yet
 }
 
-func (fn *sealFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, _ func(*[]byte) bool, emit func(int64)) error {
+func (fn *sealFn) StartBundle(_ func(int64)) { fn.newest = window.IntervalWindow{} }
+
+func (fn *sealFn) ProcessElement(w beam.Window, _ int64, _ func(*[]byte) bool, emit func(int64)) {
+	if iw := w.(window.IntervalWindow); iw.End > fn.newest.End {
+		fn.newest = iw
+	}
+	emit(fn.newest.Start.Milliseconds())
+}
+
+// FinishBundle writes the seal. A bundle that fails is run again.
+func (fn *sealFn) FinishBundle(ctx context.Context, _ func(int64)) error {
+	if fn.newest == (window.IntervalWindow{}) {
+		return nil
+	}
 	st, err := lake.Shared(ctx, fn.Lake)
 	if err != nil {
 		return err
 	}
-	iw := w.(window.IntervalWindow)
-	if err := lake.PutSeal(ctx, st, iw.Start.Milliseconds()); err != nil {
+	if err := lake.PutSeal(ctx, st, fn.newest.Start.Milliseconds()); err != nil {
 		return err
 	}
-	kafkaio.Sealed(fn.Source, iw.End.Milliseconds())
-	telemetry.ObserveSeal(iw.End.Milliseconds())
-	emit(iw.Start.Milliseconds())
+	kafkaio.Sealed(fn.Source, fn.newest.End.Milliseconds())
+	telemetry.ObserveSeal(fn.newest.End.Milliseconds())
 	return nil
 }

@@ -97,22 +97,33 @@ func (fn *publishFn) ProcessElement(ctx context.Context, w beam.Window, _ int64,
 	return nil
 }
 
+// sealFn seals the newest period of a bundle, which says all that the others
+// would.
 type sealFn struct {
 	Lake     string
 	PeriodMs int64
+
+	newest int64 // end of the newest window of the bundle, ms, or kafkaio.NoTime
 }
 
-func (fn *sealFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, _ func(*[]byte) bool, emit func(int64)) error {
+func (fn *sealFn) StartBundle(_ func(int64)) { fn.newest = kafkaio.NoTime }
+
+func (fn *sealFn) ProcessElement(w beam.Window, _ int64, _ func(*[]byte) bool, emit func(int64)) {
+	end := w.(window.IntervalWindow).End.Milliseconds()
+	fn.newest = max(fn.newest, end)
+	emit(end - fn.PeriodMs)
+}
+
+// FinishBundle writes the seal. A bundle that fails is run again.
+func (fn *sealFn) FinishBundle(ctx context.Context, _ func(int64)) error {
+	if fn.newest == kafkaio.NoTime {
+		return nil
+	}
 	st, err := lake.Shared(ctx, fn.Lake)
 	if err != nil {
 		return err
 	}
-	start := w.(window.IntervalWindow).End.Milliseconds() - fn.PeriodMs
-	if err := lake.PutMetricsSeal(ctx, st, start); err != nil {
-		return err
-	}
-	emit(start)
-	return nil
+	return lake.PutMetricsSeal(ctx, st, fn.newest-fn.PeriodMs)
 }
 
 // Again emits the increments of files once more, in the base windows of
@@ -142,12 +153,11 @@ func (fn *againFn) ProcessElement(ctx context.Context, f lake.IncrementsFile, em
 // Check returns an error that names the file unless Again can emit all of
 // them: what a lake cannot go on from must be found before it is changed.
 func Check(ctx context.Context, st lake.Store, files []lake.IncrementsFile) error {
-	for _, f := range files {
-		if _, err := getIncrements(ctx, st, f.Name); err != nil {
-			return err
-		}
-	}
-	return nil
+	const readers = 8 // each holds one file's sums
+	return lake.Parallel(len(files), readers, func(i int) error {
+		_, err := getIncrements(ctx, st, files[i].Name)
+		return err
+	})
 }
 
 func getIncrements(ctx context.Context, st lake.Store, name string) (Increments, error) {

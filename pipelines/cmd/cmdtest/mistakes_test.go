@@ -152,7 +152,7 @@ func TestLakeMistakes(t *testing.T) {
 		cmd := program(t, "streaming", streaming("--lake="+lake)...)
 		asNobody(t, cmd, dir)
 		wantMistake(t, run(t, cmd), 1,
-			"streaming: lake "+lake+": put lake.json: permission denied: give this user the right to read and write the folder, or name another folder")
+			"streaming: lake "+lake+": lock .lock: permission denied: give this user the right to read and write the folder, or name another folder")
 	})
 	t.Run("full disk", func(t *testing.T) {
 		disk := smallDisk(t)

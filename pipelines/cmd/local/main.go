@@ -100,14 +100,19 @@ func start(args []string) int {
 	ownKafka := loader.Origin("kafka.brokers") != "default"
 	switch err := run(ctx, stop, cfg, set, ownKafka); {
 	case errors.Is(err, context.Canceled):
+		if errors.Is(err, pipelines.ErrWaiting) { // it was not well before, either
+			fmt.Fprintln(os.Stderr, "local:", oneLine(err))
+		}
 		fmt.Fprintln(os.Stderr, "local: interrupted; run it again with the same --data to go on")
 		return 130
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "local:", strings.ReplaceAll(err.Error(), "\n", "; "))
+		fmt.Fprintln(os.Stderr, "local:", oneLine(err))
 		return 1
 	}
 	return 0
 }
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // defaults are those of this program: a lake beside the broker's log, quiet
 // logs, a fast shop, and a base window that fits the source.
@@ -146,11 +151,11 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	}
 	defer func() { err = errors.Join(err, events.close()) }()
 	pipelines.LimitMemory(o.Source.Budget)
-	if err := o.Resume(ctx); err != nil {
-		return err
-	}
 	url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source.ID)
 	if err != nil {
+		return err
+	}
+	if err := o.Resume(ctx); err != nil {
 		return err
 	}
 	if url != "" {

@@ -125,11 +125,11 @@ func run(ctx context.Context, o pipelines.StreamingOptions, runner string, cfg c
 	switch {
 	case pipelines.InProcess(runner):
 		pipelines.LimitMemory(o.Source.Budget)
-		if err := o.Resume(ctx); err != nil {
-			return err
-		}
 		url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source.ID)
 		if err != nil {
+			return err
+		}
+		if err := o.Resume(ctx); err != nil {
 			return err
 		}
 		slog.Info("metrics", "address", url)
