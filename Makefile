@@ -69,7 +69,7 @@ microbench: ## Go benchmarks; BENCH=regexp BENCHTIME=1s
 .PHONY: faults
 faults: ## KILLS=34 a stream, full and slow disks, a failing bucket, clocks; SHOPSTREAM_SEED repeats a run
 	CI=1 SHOPSTREAM_KILLS=$(KILLS) SHOPSTREAM_BUCKET_EVENTS=100000 go test -tags integration ./pipelines -count=1 -timeout 3h -v \
-		-run '^Test(Killed|LakeInABucket|Disk|SlowDisk|Damaged|ClockJumps)' | grep -v level=
+		-run '^Test(Killed|LakeInABucket|Disk|SlowDisk|Damaged|ClockJumps)' | grep --line-buffered -v level=
 
 .PHONY: soak
 soak: ## the streaming job live for 30 minutes; MINUTES=30 RATE=10000

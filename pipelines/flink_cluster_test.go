@@ -157,6 +157,18 @@ func (f *flinkCluster) running() (id string) {
 	return id
 }
 
+// restarted waits until the job has failed after a time and runs again.
+func (f *flinkCluster) restarted(job string, after time.Time) {
+	f.t.Helper()
+	f.eventually(2*time.Minute, "a restart of the job", func() bool {
+		var j struct {
+			State      string
+			Timestamps map[string]int64 // when the job came into a state, ms
+		}
+		return f.call(http.MethodGet, "/jobs/"+job, nil, &j) && j.State == "RUNNING" && j.Timestamps["RESTARTING"] >= after.UnixMilli()
+	})
+}
+
 func (f *flinkCluster) eventually(atMost time.Duration, what string, ok func() bool) {
 	f.t.Helper()
 	for deadline := time.Now().Add(atMost); !ok(); time.Sleep(200 * time.Millisecond) {
