@@ -1,0 +1,122 @@
+package lake
+
+import "example.com/shopstream/internal/shop"
+
+// The rows of gold's tables, whose columns sql/tables describes. Dates are days
+// since the epoch (DATE), times microseconds since the epoch, UTC. nil, or the
+// zero value in a column that is optional, is NULL.
+
+// DailySalesRow is one row of daily_sales.
+type DailySalesRow struct {
+	Date             int32       `parquet:"date,date"`
+	ProductID        string      `parquet:"product_id"`
+	Category         string      `parquet:"category,dict"`
+	Currency         string      `parquet:"currency,optional,dict"`
+	OrderLines       int64       `parquet:"order_lines"`
+	Orders           int64       `parquet:"orders"`
+	Customers        int64       `parquet:"customers"`
+	Units            int64       `parquet:"units"`
+	Revenue          shop.Money  `parquet:"revenue,decimal(6:18)"`
+	AveragePrice     *shop.Money `parquet:"average_price,decimal(6:18)"`
+	CancelledLines   int64       `parquet:"cancelled_lines"`
+	CancelledUnits   int64       `parquet:"cancelled_units"`
+	CancelledRevenue shop.Money  `parquet:"cancelled_revenue,decimal(6:18)"`
+	NetRevenue       shop.Money  `parquet:"net_revenue,decimal(6:18)"`
+	Views            int64       `parquet:"views"`
+	Carts            int64       `parquet:"carts"`
+	Conversion       *float64    `parquet:"conversion"`
+	Complete         bool        `parquet:"complete"`
+	Source           string      `parquet:"source,dict"`
+}
+
+// CategoryRevenueRow is one row of category_revenue.
+type CategoryRevenueRow struct {
+	Date             int32       `parquet:"date,date"`
+	Category         string      `parquet:"category,dict"`
+	Currency         string      `parquet:"currency,optional,dict"`
+	OrderLines       int64       `parquet:"order_lines"`
+	Orders           int64       `parquet:"orders"`
+	Customers        int64       `parquet:"customers"`
+	Units            int64       `parquet:"units"`
+	Revenue          shop.Money  `parquet:"revenue,decimal(6:18)"`
+	Products         int64       `parquet:"products"`
+	AveragePrice     *shop.Money `parquet:"average_price,decimal(6:18)"`
+	CancelledLines   int64       `parquet:"cancelled_lines"`
+	CancelledUnits   int64       `parquet:"cancelled_units"`
+	CancelledRevenue shop.Money  `parquet:"cancelled_revenue,decimal(6:18)"`
+	NetRevenue       shop.Money  `parquet:"net_revenue,decimal(6:18)"`
+	Views            int64       `parquet:"views"`
+	Carts            int64       `parquet:"carts"`
+	Conversion       *float64    `parquet:"conversion"`
+	Complete         bool        `parquet:"complete"`
+	Source           string      `parquet:"source,dict"`
+}
+
+// HourlySalesRow is one row of hourly_sales.
+type HourlySalesRow struct {
+	Date             int32      `parquet:"date,date"`
+	Hour             int64      `parquet:"hour"`
+	HourStart        int64      `parquet:"hour_start,timestamp(microsecond)"`
+	Category         string     `parquet:"category,dict"`
+	Currency         string     `parquet:"currency,optional,dict"`
+	OrderLines       int64      `parquet:"order_lines"`
+	Orders           int64      `parquet:"orders"`
+	Customers        int64      `parquet:"customers"`
+	Units            int64      `parquet:"units"`
+	Revenue          shop.Money `parquet:"revenue,decimal(6:18)"`
+	CancelledLines   int64      `parquet:"cancelled_lines"`
+	CancelledUnits   int64      `parquet:"cancelled_units"`
+	CancelledRevenue shop.Money `parquet:"cancelled_revenue,decimal(6:18)"`
+	NetRevenue       shop.Money `parquet:"net_revenue,decimal(6:18)"`
+	Views            int64      `parquet:"views"`
+	Carts            int64      `parquet:"carts"`
+	Complete         bool       `parquet:"complete"`
+	Source           string     `parquet:"source,dict"`
+}
+
+// OrderLineRow is one row of order_lines.
+type OrderLineRow struct {
+	Date      int32      `parquet:"date,date"`
+	EventID   string     `parquet:"event_id"`
+	EventTime int64      `parquet:"event_time,timestamp(microsecond)"`
+	Cancelled bool       `parquet:"cancelled"`
+	OrderID   string     `parquet:"order_id"`
+	Line      int64      `parquet:"line,optional"`
+	ProductID string     `parquet:"product_id"`
+	Category  string     `parquet:"category,dict"`
+	UserID    string     `parquet:"user_id,optional"`
+	SessionID string     `parquet:"session_id,optional"`
+	Country   string     `parquet:"country,optional,dict"`
+	Quantity  int64      `parquet:"quantity"`
+	UnitPrice shop.Money `parquet:"unit_price,decimal(6:18)"`
+	Currency  string     `parquet:"currency,dict"`
+	Amount    shop.Money `parquet:"amount,decimal(6:18)"`
+	Complete  bool       `parquet:"complete"`
+}
+
+// CatalogueRow is one row of product_catalogue.
+type CatalogueRow struct {
+	Date         int32       `parquet:"date,date"`
+	ProductID    string      `parquet:"product_id"`
+	ProductName  string      `parquet:"product_name,optional"`
+	Category     string      `parquet:"category,dict"`
+	Currency     string      `parquet:"currency,optional,dict"`
+	Price        *shop.Money `parquet:"price,decimal(6:18)"`
+	LowestPrice  *shop.Money `parquet:"lowest_price,decimal(6:18)"`
+	HighestPrice *shop.Money `parquet:"highest_price,decimal(6:18)"`
+	Source       string      `parquet:"source,dict"`
+}
+
+// QualityRow is one row of quality_results.
+type QualityRow struct {
+	Date       int32    `parquet:"date,date"`
+	TableName  string   `parquet:"table_name,dict"`
+	Rule       string   `parquet:"rule"`
+	ColumnName string   `parquet:"column_name,optional"`
+	Severity   string   `parquet:"severity,dict"`
+	Passed     bool     `parquet:"passed"`
+	Measured   *float64 `parquet:"measured"`
+	Threshold  string   `parquet:"threshold"`
+	RowsFailed int64    `parquet:"rows_failed"`
+	Detail     string   `parquet:"detail,optional"`
+}

@@ -1,0 +1,50 @@
+// Package tables holds the schemas of gold's tables, a folder each: schema.yaml
+// (columns, grain, partition) and quality.yaml (rules), with checks of its own in
+// SQL where a rule needs one.
+package tables
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"example.com/shopstream/internal/warehouse"
+)
+
+// Files holds a folder a table.
+//
+//go:embed */*.yaml
+var Files embed.FS
+
+// All returns every table, by name. It panics where a schema file is wrong,
+// which the tests of this package would have found.
+func All() []warehouse.Table {
+	names, err := fs.Glob(Files, "*/schema.yaml")
+	if err != nil {
+		panic(err)
+	}
+	var out []warehouse.Table
+	for _, name := range names {
+		text, err := fs.ReadFile(Files, name)
+		if err != nil {
+			panic(err)
+		}
+		t, err := warehouse.ParseTable(text)
+		if err != nil {
+			panic(fmt.Sprintf("%s: %v", name, err))
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// Must returns the table of a name that is in the program's text.
+func Must(name string) warehouse.Table {
+	all := All()
+	i := slices.IndexFunc(all, func(t warehouse.Table) bool { return t.Name == name })
+	if i < 0 {
+		panic("there is no table " + name)
+	}
+	return all[i]
+}
