@@ -26,3 +26,15 @@ func LimitMemory(budget int64) {
 	debug.SetMemoryLimit(limit)
 	slog.Debug("soft limit of memory", "bytes", limit)
 }
+
+// goldMemory is what a run of gold is held to: it reads bounded jobs one after
+// another, and without a limit the garbage of a large one doubles it.
+const goldMemory = 1400 << 20
+
+// LimitGoldMemory sets the soft limit of this process's memory for a run of
+// gold, unless GOMEMLIMIT does.
+func LimitGoldMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(goldMemory)
+	}
+}

@@ -74,6 +74,8 @@ func TestOnlineRetail(t *testing.T) {
 		}
 	})
 
+	t.Run("gold", func(t *testing.T) { retailGold(t, o) })
+
 	db := openDuckDB(t)
 	load(t, db, "silver", st, laneFiles(ledger, lake.Silver))
 	load(t, db, "dead", st, laneFiles(ledger, lake.Dead))

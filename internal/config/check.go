@@ -60,6 +60,13 @@ var checks = map[string]struct {
 		},
 		"a folder, file:///folder or gs://bucket/prefix",
 	},
+	"zone": {
+		func(v reflect.Value) bool {
+			_, err := time.LoadLocation(v.String())
+			return err == nil && v.String() != "" && v.String() != "Local"
+		},
+		"a name of the time zone database such as UTC or Europe/London",
+	},
 	"listen": {
 		func(v reflect.Value) bool {
 			_, _, ok := splitAddress(v.String(), 0)

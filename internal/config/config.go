@@ -21,6 +21,7 @@ type Config struct {
 	Kafka    Kafka    `yaml:"kafka" help:"Where events come from."`
 	Stream   Stream   `yaml:"stream" help:"How the streaming pipeline cuts time and how much it holds. base_window, out_of_orderness and shards are stored in a lake: it refuses others."`
 	Lake     Lake     `yaml:"lake" help:"Where files go."`
+	Gold     Gold     `yaml:"gold" help:"How the lake's events become the tables of gold. time_zone is stored with them: other business days are refused without --rebuild."`
 	Flink    Flink    `yaml:"flink" help:"How a job runs on a Flink cluster (--runner=flink-cluster)."`
 	Metrics  Metrics  `yaml:"metrics" help:"Monitoring."`
 	Log      Log      `yaml:"log" help:"Logs, on standard error."`
@@ -65,6 +66,13 @@ type Stream struct {
 // Lake says where the files are.
 type Lake struct {
 	URI string `yaml:"uri" flag:"lake" default:"" check:"lake" help:"a folder, file:///folder or gs://bucket/prefix"`
+}
+
+// Gold holds the settings of gold's tables.
+type Gold struct {
+	TimeZone  string `yaml:"time_zone" flag:"time-zone" default:"UTC" check:"zone" help:"time zone of the shop's business days, such as Europe/London"`
+	History   string `yaml:"history" flag:"history" default:"" help:"file of past daily sales to import, CSV or Parquet; days that the lake has events of are left out (empty: none)"`
+	Catalogue string `yaml:"catalogue" flag:"catalogue" default:"" help:"file of the shop's products, CSV or Parquet: names, and categories for events without one (empty: none)"`
 }
 
 // Flink holds the settings of a job on a Flink cluster.

@@ -38,6 +38,9 @@ func drawValue(t *rapid.T, f field) reflect.Value {
 	case "listen":
 		v.SetString(rapid.SampledFrom([]string{"", ":0", "127.0.0.1:9464", "[::1]:80"}).Draw(t, f.key()))
 		return v
+	case "zone":
+		v.SetString(rapid.SampledFrom([]string{"UTC", "Europe/London", "Asia/Kolkata", "America/New_York"}).Draw(t, f.key()))
+		return v
 	case "lake":
 		v.SetString(rapid.SampledFrom([]string{"", "data", "/data/lake", "file:///x", "gs://bucket/a b"}).Draw(t, f.key()))
 		return v

@@ -13,8 +13,8 @@ type DailySalesRow struct {
 	Category         string      `parquet:"category,dict"`
 	Currency         string      `parquet:"currency,optional,dict"`
 	OrderLines       int64       `parquet:"order_lines"`
-	Orders           int64       `parquet:"orders"`
-	Customers        int64       `parquet:"customers"`
+	Orders           *int64      `parquet:"orders"`
+	Customers        *int64      `parquet:"customers"`
 	Units            int64       `parquet:"units"`
 	Revenue          shop.Money  `parquet:"revenue,decimal(6:18)"`
 	AveragePrice     *shop.Money `parquet:"average_price,decimal(6:18)"`
@@ -35,8 +35,8 @@ type CategoryRevenueRow struct {
 	Category         string      `parquet:"category,dict"`
 	Currency         string      `parquet:"currency,optional,dict"`
 	OrderLines       int64       `parquet:"order_lines"`
-	Orders           int64       `parquet:"orders"`
-	Customers        int64       `parquet:"customers"`
+	Orders           *int64      `parquet:"orders"`
+	Customers        *int64      `parquet:"customers"`
 	Units            int64       `parquet:"units"`
 	Revenue          shop.Money  `parquet:"revenue,decimal(6:18)"`
 	Products         int64       `parquet:"products"`

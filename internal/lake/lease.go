@@ -46,7 +46,8 @@ func (h holder) dead() bool {
 
 // bucketLease is the lease of a bucket while this process has it.
 type bucketLease struct {
-	st    *bucketStore
+	st    *bucketStore // that has the object
+	name  string       // of the object
 	ttl   time.Duration
 	retry retry
 	me    holder
@@ -61,24 +62,41 @@ type bucketLease struct {
 
 	mu      sync.Mutex
 	renewed time.Time // when the newest renewal that succeeded was sent; guarded by mu
+
+	covered []*bucketStore // that refuse to write once the lease is lost
 }
 
-func (s *bucketStore) lock(ctx context.Context, ttl time.Duration) (*Lease, error) {
+// cover makes a store refuse to write once the lease is lost.
+func (l *bucketLease) cover(st *bucketStore) {
+	st.lease.Store(l)
+	l.covered = append(l.covered, st)
+}
+
+func (s *bucketStore) lock(ctx context.Context, ttl time.Duration, name string) (*Lease, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
+	home := s
+	if root, ok := rootOf(s).(*bucketStore); ok && name == leaseName {
+		home = root
+	}
 	l := &bucketLease{
-		st: s, ttl: ttl, me: holder{ID: rand.Text(), Host: host, PID: os.Getpid(), Machine: machine()},
+		st: home, name: name, ttl: ttl, me: holder{ID: rand.Text(), Host: host, PID: os.Getpid(), Machine: machine()},
 		retry: retry{attempt: ttl / 5, total: ttl, wait: ttl / 150, longest: ttl / 15},
 		done:  make(chan struct{}),
 	}
 	l.held, l.lose = context.WithCancelCause(context.Background())
 	l.running, l.stop = context.WithCancel(l.held)
 	if err := l.take(ctx); err != nil {
-		return nil, inUse(err, func(err error) error { return s.explain("lock", leaseName, err) })
+		return nil, inUse(err, func(err error) error { return s.explain("lock", name, err) })
 	}
-	s.lease.Store(l)
+	if name == leaseName {
+		l.cover(s)
+		if l.st != s {
+			l.cover(l.st)
+		}
+	}
 	go l.keep()
 	return &Lease{bucket: l, release: sync.OnceValue(l.release)}, nil
 }
@@ -120,7 +138,7 @@ func (l *bucketLease) take(ctx context.Context) error {
 func (l *bucketLease) read(ctx context.Context) (h holder, generation int64, err error) {
 	var data []byte
 	err = l.retry.do(ctx, func(ctx context.Context) error {
-		r, err := l.st.object(leaseName).NewReader(ctx)
+		r, err := l.st.object(l.name).NewReader(ctx)
 		if err != nil {
 			return err
 		}
@@ -158,7 +176,7 @@ func (l *bucketLease) put(ctx context.Context, over int64) error {
 	var generation int64
 	err = l.retry.do(ctx, func(ctx context.Context) error {
 		sent = time.Now()
-		w := l.st.object(leaseName).If(condition).NewWriter(ctx)
+		w := l.st.object(l.name).If(condition).NewWriter(ctx)
 		w.ChunkSize = 0 // one request
 		w.ContentType = "application/json"
 		w.CacheControl = noStore
@@ -256,7 +274,9 @@ func (l *bucketLease) release() error {
 	if l.check() != nil {
 		return nil
 	}
-	l.st.lease.CompareAndSwap(l, nil)
+	for _, st := range l.covered {
+		st.lease.CompareAndSwap(l, nil)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), l.ttl)
 	defer cancel()
 	err := l.remove(ctx, l.generation)
@@ -269,12 +289,12 @@ func (l *bucketLease) release() error {
 	if err == nil || errors.Is(err, storage.ErrObjectNotExist) || hasCode(err, http.StatusPreconditionFailed) {
 		return nil
 	}
-	return l.st.explain("unlock", leaseName, err)
+	return l.st.explain("unlock", l.name, err)
 }
 
 func (l *bucketLease) remove(ctx context.Context, generation int64) error {
 	return l.retry.do(ctx, func(ctx context.Context) error {
-		return l.st.object(leaseName).If(storage.Conditions{GenerationMatch: generation}).Delete(ctx)
+		return l.st.object(l.name).If(storage.Conditions{GenerationMatch: generation}).Delete(ctx)
 	})
 }
 

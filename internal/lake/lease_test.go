@@ -18,7 +18,7 @@ const shortTTL = 1500 * time.Millisecond
 
 func lockFor(t testing.TB, st Store, ttl time.Duration) *Lease {
 	t.Helper()
-	l, err := st.(*bucketStore).lock(t.Context(), ttl)
+	l, err := st.(*bucketStore).lock(t.Context(), ttl, leaseName)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestLeaseOfBucket(t *testing.T) {
 	uri := startBucket(t) + "/lake"
 	first, second := mustOpen(t, uri), mustOpen(t, uri)
 	l := lockFor(t, first, shortTTL)
-	_, err := second.(*bucketStore).lock(t.Context(), shortTTL)
+	_, err := second.(*bucketStore).lock(t.Context(), shortTTL, leaseName)
 	host, _ := os.Hostname()
 	for _, want := range []string{uri + " is in use by process ", " on host " + host, "stop that one, or use another lake"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -106,7 +106,7 @@ func TestLeaseTakenByOne(t *testing.T) {
 	for range 4 {
 		st := mustOpen(t, uri)
 		go func() {
-			l, err := st.(*bucketStore).lock(context.Background(), shortTTL)
+			l, err := st.(*bucketStore).lock(context.Background(), shortTTL, leaseName)
 			results <- err
 			if err == nil {
 				<-t.Context().Done()

@@ -36,7 +36,7 @@ const (
 
 // inLedger reports whether an object is one that says what is in the lake.
 func inLedger(name string) bool {
-	return name == settingsName || strings.HasPrefix(name, "ledger/")
+	return name == settingsName || name == generationName || strings.HasPrefix(name, "ledger/")
 }
 
 // formatVersion is the version of the ledger's and the lake's layout.

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"cloud.google.com/go/civil"
+
 	"example.com/shopstream/internal/kafkaio"
 )
 
@@ -22,6 +24,7 @@ type Ledger struct {
 	Closed      *Closed      // nil: the source has not declared its end
 	seal        int64        // window up to which all rows are written, or NoTime
 	metricsSeal int64        // likewise of metrics: a period's start
+	compactions map[civil.Date]*compaction
 }
 
 // ErrNoLake is wrapped by ReadLedger where there is no lake.
@@ -71,9 +74,12 @@ func readOnce(ctx context.Context, st Store) (*Ledger, error) {
 	if l.Settings.Format > formatVersion {
 		return nil, fmt.Errorf("the lake %s has format %d, this program reads up to %d: use a newer one", st.URI(), l.Settings.Format, formatVersion)
 	}
-	// Seals first: a seal that is seen here has all its rows on disk, which a
-	// reading of the rows that comes later cannot miss.
+	// Compactions and seals first: what is seen here has all its rows on disk,
+	// which a reading of the rows that comes later cannot miss.
 	var err error
+	if l.compactions, err = readCompactions(ctx, st); err != nil {
+		return nil, err
+	}
 	if l.seal, err = readSeal(ctx, st, sealName); err != nil {
 		return nil, err
 	}
@@ -87,6 +93,9 @@ func readOnce(ctx context.Context, st Store) (*Ledger, error) {
 		return nil, err
 	}
 	if l.Metrics, err = readAll(ctx, st, metricsRowsDir, func(r MetricsRow) int64 { return r.Window }); err != nil {
+		return nil, err
+	}
+	if err := l.checkCompactions(st); err != nil {
 		return nil, err
 	}
 	if _, ok := l.Sealed(); !ok && l.seal != kafkaio.NoTime {

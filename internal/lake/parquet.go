@@ -68,25 +68,15 @@ type writer struct {
 
 func (e *encoder[T]) encode(dst []byte, rows []T) ([]byte, error) {
 	out := bytes.NewBuffer(dst)
-	w, ok := e.writers.Get().(*writer)
-	if ok {
-		w.reset(out)
-	} else {
-		w = &writer{Writer: parquet.NewWriter(out,
-			parquet.SchemaOf(new(T)),
-			parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
-			parquet.CreatedBy("shopstream", "1", "parquet-go"),
-			parquet.WriteBufferSize(0), // the output is memory
-			// Bounds of pages are in the page index. In the pages' headers the
-			// library puts empty ones or none, as its buffers happen to be.
-			parquet.DataPageStatistics(false),
-		)}
-		w.columns.values = make([][]parquet.Value, len(w.ColumnWriters()))
-	}
+	w := e.open(out)
 	for len(rows) > 0 {
 		group := rows[:min(len(rows), maxRowsPerRowGroup)]
 		rows = rows[len(group):]
-		if err := e.writeGroup(w, group); err != nil {
+		err := e.write(w, group)
+		if err == nil {
+			err = w.Flush()
+		}
+		if err != nil {
 			return dst, fmt.Errorf("encode rows of %T as Parquet: %w", *new(T), err)
 		}
 	}
@@ -97,7 +87,28 @@ func (e *encoder[T]) encode(dst []byte, rows []T) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func (e *encoder[T]) writeGroup(w *writer, rows []T) error {
+// open returns a writer, one that wrote other files where there is one.
+func (e *encoder[T]) open(out *bytes.Buffer) *writer {
+	w, ok := e.writers.Get().(*writer)
+	if ok {
+		w.reset(out)
+		return w
+	}
+	w = &writer{Writer: parquet.NewWriter(out,
+		parquet.SchemaOf(new(T)),
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+		parquet.CreatedBy("shopstream", "1", "parquet-go"),
+		parquet.WriteBufferSize(0), // the output is memory
+		// Bounds of pages are in the page index. In the pages' headers the
+		// library puts empty ones or none, as its buffers happen to be.
+		parquet.DataPageStatistics(false),
+	)}
+	w.columns.values = make([][]parquet.Value, len(w.ColumnWriters()))
+	return w
+}
+
+// write adds rows to the row group that the writer's Flush ends.
+func (e *encoder[T]) write(w *writer, rows []T) error {
 	c := &w.columns
 	for len(rows) > 0 {
 		n := 0
@@ -113,7 +124,7 @@ func (e *encoder[T]) writeGroup(w *writer, rows []T) error {
 		}
 		c.reset()
 	}
-	return w.Flush()
+	return nil
 }
 
 // reset prepares a closed writer for the next file. The library's Reset clears

@@ -71,11 +71,7 @@ func (c *columns) metric(r *MetricRow) {
 	c.optionalMoney(11, r.CancelledRevenue)
 	c.integer(12, r.Views)
 	c.integer(13, r.Carts)
-	if r.Conversion == nil {
-		c.add(14, parquet.NullValue())
-	} else {
-		c.add(14, present(parquet.DoubleValue(*r.Conversion)))
-	}
+	c.optionalNumber(14, r.Conversion)
 }
 
 func (c *columns) add(i int, v parquet.Value) { c.values[i] = append(c.values[i], v) }

@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -27,6 +28,19 @@ func ReadAll[T any](ctx context.Context, st Store, name string) ([]T, error) {
 	}
 	return rows, nil
 }
+
+// DecodeRows is ReadAll for a file in memory.
+func DecodeRows[T any](data []byte) ([]T, error) {
+	rows, err := readRows[T](memoryObject{bytes.NewReader(data)})
+	if err != nil {
+		return nil, fmt.Errorf("expected a whole Parquet file of %T, as the lake's own are: %w", *new(T), err)
+	}
+	return rows, nil
+}
+
+type memoryObject struct{ *bytes.Reader }
+
+func (memoryObject) Close() error { return nil }
 
 func readRows[T any](o Object) (rows []T, err error) {
 	// The library checks the structure of a file as it goes, but not all of it.

@@ -140,6 +140,9 @@ func (c *continuing) remove(dir string, done int64) error {
 		if err != nil {
 			return err
 		}
+		if isCompacted(info.Name) {
+			continue // of windows before done: what is compacted is final
+		}
 		window, err := windowOf(info.Name)
 		if err != nil {
 			slog.Warn("not a file of the lake, left alone", "name", info.Name)

@@ -84,7 +84,18 @@ type Info struct {
 // "file:///data/lake"), which need not exist yet, or a bucket
 // ("gs://bucket/prefix"). For gs:// the environment variable
 // STORAGE_EMULATOR_HOST names an emulator to use in place of Google's service.
+//
+// Where the lake was built again, this is its newest generation (see Switch),
+// and stays that one.
 func OpenStore(ctx context.Context, uri string) (Store, error) {
+	st, err := openRoot(ctx, uri)
+	if err != nil {
+		return nil, err
+	}
+	return follow(ctx, st)
+}
+
+func openRoot(ctx context.Context, uri string) (Store, error) {
 	const allowed = `a folder ("/data/lake", "lake", "file:///data/lake") or a bucket ("gs://bucket/prefix")`
 	scheme, rest, isURI := strings.Cut(uri, "://")
 	switch {

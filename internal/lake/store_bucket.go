@@ -32,6 +32,7 @@ const (
 // bucketStore is a Store in a bucket of Google Cloud Storage. A put is atomic
 // and durable there.
 type bucketStore struct {
+	generations
 	client *storage.Client
 	bucket string
 	prefix string // "" or with a slash at the end

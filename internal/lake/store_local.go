@@ -28,6 +28,7 @@ const tempPrefix = ".tmp-"
 // object and renames it: the same folder is the same file system, where a
 // rename is atomic.
 type localStore struct {
+	generations
 	root   string        // absolute
 	nonce  string        // of this store, part of temporary names: several processes may write
 	serial atomic.Uint64 // of temporary names

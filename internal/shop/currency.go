@@ -1,5 +1,8 @@
 package shop
 
+// IsCurrency reports whether c is a currency that an event may have.
+func IsCurrency(c string) bool { return isCurrency([]byte(c)) }
+
 // isCurrency reports whether c is an active code of ISO 4217 that people pay
 // in: list one as of 2026 without funds, precious metals, bond-market units,
 // the test code and "no currency".

@@ -2,6 +2,7 @@ package shop
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 )
 
@@ -193,4 +194,25 @@ func (m Money) Append(dst []byte) []byte {
 			return append(dst, buf[i:]...)
 		}
 	}
+}
+
+// Div returns m ÷ q, rounded to the nearest micro-unit, and half of one to the
+// even neighbour; false if q is 0.
+func (m Money) Div(q int64) (Money, bool) {
+	if q == 0 {
+		return 0, false
+	}
+	if !m.fits() || q == math.MinInt64 {
+		return 0, false
+	}
+	quotient, rest := int64(m)/q, int64(m)%q
+	twice, size := 2*Money(rest).abs(), Money(q).abs() // rest < MaxMoney: no overflow
+	if twice > size || (twice == size && quotient%2 != 0) {
+		if (m < 0) != (q < 0) {
+			quotient--
+		} else {
+			quotient++
+		}
+	}
+	return Money(quotient), true
 }

@@ -143,3 +143,28 @@ func TestMoneyStringRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+func TestDiv(t *testing.T) {
+	for _, c := range []struct{ m, q, want int64 }{
+		{10, 4, 2}, {30, 4, 8}, {50, 4, 12}, {-10, 4, -2}, {-30, 4, -8}, {11, 4, 3}, {-11, 4, -3}, {7, 1, 7}, {0, 3, 0}, {1, 2, 0}, {3, 2, 2}, {1, -2, 0}, {3, -2, -2},
+		{int64(shop.MaxMoney), 3, 333_333_333_333_333_333}, {2, math.MaxInt64, 0},
+	} {
+		if got, ok := shop.Money(c.m).Div(c.q); !ok || int64(got) != c.want {
+			t.Errorf("%d / %d = %d, %v; expected %d", c.m, c.q, got, ok, c.want)
+		}
+	}
+	if _, ok := shop.Money(1).Div(0); ok {
+		t.Error("1 / 0 has a result")
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		m := rapid.Int64Range(-int64(shop.MaxMoney), int64(shop.MaxMoney)).Draw(t, "m")
+		q := rapid.Int64().Filter(func(q int64) bool { return q != 0 && q != math.MinInt64 }).Draw(t, "q")
+		got, ok := shop.Money(m).Div(q)
+		// |m/q − got| ≤ 1/2, and half only to an even one.
+		distance := new(big.Rat).Sub(big.NewRat(m, q), new(big.Rat).SetInt64(int64(got)))
+		half := distance.Abs(distance).Cmp(big.NewRat(1, 2))
+		if !ok || half > 0 || (half == 0 && got%2 != 0) {
+			t.Fatalf("%d / %d = %d, %v", m, q, got, ok)
+		}
+	})
+}

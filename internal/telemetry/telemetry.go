@@ -25,6 +25,8 @@ var (
 	File = counters("shopstream_files_total", "Data files written, by lane.", "lane")
 	Size = counters("shopstream_file_bytes_total", "Bytes of data files written, by lane.", "lane")
 
+	GoldDays = counter("shopstream_gold_days_total", "Business days that gold has made.")
+
 	Committed  = gauge("shopstream_committed_window_seconds", "End of the newest base window in the ledger, Unix time.")
 	CommitTime = gauge("shopstream_last_commit_timestamp_seconds", "When the last ledger row was written, Unix time.")
 	Sealed     = gauge("shopstream_sealed_window_seconds", "End of the newest base window that is final, Unix time.")
@@ -62,6 +64,7 @@ type Progress struct {
 	Committed                      int64 // end of the newest window in the ledger, ms; 0: none
 	Sealed                         int64 // end of the newest final window, ms; 0: none
 	LastCommit                     time.Time
+	GoldDays                       int64 // business days that gold has made
 }
 
 var progress = struct {
@@ -146,4 +149,12 @@ func AddRevenue(to map[string]int64, currency string, micros int64) {
 		sum = math.MaxInt64
 	}
 	to[currency] = sum
+}
+
+// ObserveGoldDay counts a business day that gold has made.
+func ObserveGoldDay() {
+	GoldDays.Inc()
+	progress.Lock()
+	defer progress.Unlock()
+	progress.GoldDays++
 }

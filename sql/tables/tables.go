@@ -14,7 +14,7 @@ import (
 
 // Files holds a folder a table.
 //
-//go:embed */*.yaml
+//go:embed */*.yaml */checks/*.sql
 var Files embed.FS
 
 // All returns every table, by name. It panics where a schema file is wrong,

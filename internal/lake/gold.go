@@ -1,0 +1,169 @@
+package lake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"cloud.google.com/go/civil"
+)
+
+// Gold's tables have one file a table and date, replaced whole:
+//
+//	gold/daily_sales/date=2026-03-01/part.parquet
+//	ledger/gold.json                               how business days are cut (GoldSettings)
+//	ledger/gold/date=2026-03-01.json               Publication, written last
+const (
+	goldSettingsName = "ledger/gold.json"
+	publicationsDir  = "ledger/gold"
+)
+
+// GoldName is the name of the file with a table's rows of one date.
+func GoldName(table string, date civil.Date) string {
+	return "gold/" + table + "/date=" + date.String() + "/part" + extension
+}
+
+// QuarantineName is the name of the file with the rows of a table that a
+// quality rule set aside.
+func QuarantineName(table string, date civil.Date) string {
+	return "quality/quarantine/" + table + "/date=" + date.String() + "/part" + extension
+}
+
+// ConflictsName is the name of the list of a date's conflicting events.
+func ConflictsName(date civil.Date) string {
+	return "quality/conflicts/date=" + date.String() + ".jsonl"
+}
+
+func publicationName(date civil.Date) string {
+	return publicationsDir + "/date=" + date.String() + ".json"
+}
+
+// GoldSettings are fixed until gold is built anew.
+type GoldSettings struct {
+	TimeZone string `json:"time_zone"` // IANA name, by which business days are cut
+}
+
+// ReadGoldSettings returns the settings of the lake's gold; false if there is
+// none.
+func ReadGoldSettings(ctx context.Context, st Store) (s GoldSettings, ok bool, err error) {
+	switch err := getJSON(ctx, st, goldSettingsName, &s); {
+	case errors.Is(err, fs.ErrNotExist):
+		return s, false, nil
+	case err != nil:
+		return s, false, err
+	}
+	return s, true, nil
+}
+
+// PutGoldSettings writes the settings.
+func PutGoldSettings(ctx context.Context, st Store, s GoldSettings) error {
+	return putDurably(ctx, st, goldSettingsName, s)
+}
+
+// Publication says what of a date stands in gold, and how the newest attempt to
+// replace it ended.
+type Publication struct {
+	Date civil.Date `json:"date"`
+	// Number counts the publications of the date.
+	Number int64 `json:"number"`
+	// Inputs stands for all that the date's rows follow from; a date is dirty
+	// when it would be another one now.
+	Inputs   string                   `json:"inputs"`
+	Complete bool                     `json:"complete"` // no more events of the date may come, but late ones
+	Source   string                   `json:"source"`   // events or history
+	Tables   map[string]PublishedFile `json:"tables"`
+	Counts   GoldCounts               `json:"counts"`
+	Measures map[string]float64       `json:"measures,omitempty"` // of the tables, for the volume rules of later dates
+	Attempt  *Attempt                 `json:"attempt,omitempty"`  // the newest one, where it was stopped
+}
+
+// PublishedFile is a table's file of one date.
+type PublishedFile struct {
+	File  string `json:"file"`
+	Rows  int64  `json:"rows"`
+	Bytes int64  `json:"bytes"`
+	Hash  string `json:"hash"` // SHA-256 of the content, hexadecimal
+}
+
+// GoldCounts account for the events of a business day:
+// Silver + Late = Events + Duplicates + Conflicts + Overflow.
+type GoldCounts struct {
+	Silver     int64 `json:"silver"`     // rows of silver
+	Late       int64 `json:"late"`       // rows of late
+	Events     int64 `json:"events"`     // what the tables are made of
+	Duplicates int64 `json:"duplicates"` // the same event again
+	Conflicts  int64 `json:"conflicts"`  // another event of the same id; the lowest (time, content hash) was taken
+	Overflow   int64 `json:"overflow"`   // order lines whose amount does not fit DECIMAL(18,6)
+}
+
+// Attempt is a publication that a quality rule stopped.
+type Attempt struct {
+	Inputs string   `json:"inputs"`
+	Failed []string `json:"failed"` // the rules, as table.rule
+}
+
+// ReadPublications returns what stands in gold, by date.
+func ReadPublications(ctx context.Context, st Store) (map[civil.Date]Publication, error) {
+	var names []string
+	for info, err := range st.List(ctx, publicationsDir+"/") {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, info.Name)
+	}
+	read := make([]Publication, len(names))
+	err := Parallel(len(names), readers, func(i int) error {
+		if err := getJSON(ctx, st, names[i], &read[i]); err != nil {
+			return err
+		}
+		if want := publicationName(read[i].Date); want != names[i] {
+			return damaged(st, names[i], fmt.Errorf("expected the publication of its date, found that of %s", read[i].Date))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[civil.Date]Publication, len(read))
+	for _, p := range read {
+		out[p.Date] = p
+	}
+	return out, nil
+}
+
+// ReadPublication returns what stands of a date; false if nothing does.
+func ReadPublication(ctx context.Context, st Store, date civil.Date) (p Publication, ok bool, err error) {
+	data, err := st.Get(ctx, publicationName(date))
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, false, nil
+	}
+	if err != nil {
+		return p, false, err
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return p, false, damaged(st, publicationName(date), err)
+	}
+	return p, true, nil
+}
+
+// PutPublication writes what stands of a date, after everything it names.
+func PutPublication(ctx context.Context, st Store, p Publication) error {
+	return putDurably(ctx, st, publicationName(p.Date), p)
+}
+
+// DeletePublication withdraws a date, before its files go.
+func DeletePublication(ctx context.Context, st Store, date civil.Date) error {
+	return st.Delete(ctx, publicationName(date))
+}
+
+// Add adds the counts of another day.
+func (c *GoldCounts) Add(o GoldCounts) {
+	c.Silver += o.Silver
+	c.Late += o.Late
+	c.Events += o.Events
+	c.Duplicates += o.Duplicates
+	c.Conflicts += o.Conflicts
+	c.Overflow += o.Overflow
+}

@@ -1,0 +1,342 @@
+package pipelines
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"cloud.google.com/go/civil"
+
+	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/transforms/sales"
+)
+
+// GoldOptions say which business days of a lake gold makes, and how.
+type GoldOptions struct {
+	Lake        string                            // URI
+	TimeZone    string                            // IANA name, by which business days are cut
+	From, To    civil.Date                        // both included; zero: all days that are complete, and dirty or new
+	IncludeOpen bool                              // days too of which events may still come
+	Rebuild     bool                              // every day again, and by another time zone if it has changed
+	Quarantine  bool                              // set files aside that cannot be read
+	History     []lake.DailySalesRow              // past daily sales; nil: none
+	Catalogue   map[string]sales.CatalogueProduct // nil: none
+}
+
+// GoldJob is one run of the graph: some business days and the files they need.
+type GoldJob struct {
+	Files []lake.File
+	Plan  sales.Plan
+	Rules sales.Rules
+	Read  lake.ReadOptions
+
+	numbers map[int32]int64 // of the publications that stood before it, by day
+}
+
+// GoldPlan is what a run of gold has to do.
+type GoldPlan struct {
+	Jobs      []GoldJob    // one after another: each takes a bounded amount of input
+	Days      int          // that are made
+	Dirty     int          // of them, days that stood and have changed
+	Fresh     int          // days that stand as they should
+	Open      int          // days that were left since events may still come
+	Overlap   int          // days of the history that the lake has events of: they are not imported
+	Gone      []civil.Date // days that stand and should not: their time zone was another
+	catalogue string
+	history   string
+}
+
+const (
+	// jobBytes is how much a job reads at most: what it sums up is held in memory.
+	jobBytes = 1 << 30
+	// longestGap is between how many days without an event all are published, empty.
+	longestGap = 31
+
+	inputsVersion = "gold 1" // raised where the same events make other rows
+)
+
+// dayInputs is what a business day is made of.
+type dayInputs struct {
+	day       int32
+	inputs    bytes.Buffer // what its rows follow from
+	silver    int64        // rows, or −1 where windows stick out of the day
+	late      int64        // rows, or −1 where the ledger counts other days with them
+	rows      []int        // of the ledger: its silver
+	lateRows  []int        // of the ledger: its late files
+	history   bool
+	planned   sales.PlannedDay
+	inputSize int64
+}
+
+// asked reports whether days were asked for by name.
+func (o GoldOptions) asked() bool { return o.From.IsValid() || o.To.IsValid() }
+
+// plan finds the days to make. It reads the ledger and what stands in gold.
+func (o GoldOptions) plan(ctx context.Context, st lake.Store) (*GoldPlan, error) {
+	ledger, err := lake.ReadLedger(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	standing, err := lake.ReadPublications(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	calendar, err := sales.NewCalendar(o.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	p := &GoldPlan{}
+	if o.Catalogue != nil {
+		if p.catalogue, err = sales.PutCatalogue(ctx, st, o.Catalogue); err != nil {
+			return nil, err
+		}
+	}
+	if o.History != nil {
+		if p.history, err = sales.PutHistory(ctx, st, o.History); err != nil {
+			return nil, err
+		}
+	}
+	days := o.inputs(ledger, calendar)
+	p.Overlap = o.addHistory(days, p.history)
+	fillGaps(days)
+	if !o.asked() {
+		for date := range standing {
+			if days[sales.DayOf(date)] == nil {
+				p.Gone = append(p.Gone, date)
+			}
+		}
+		slices.SortFunc(p.Gone, civil.Date.Compare)
+	}
+	if err := o.choose(p, days, standing, ledger, calendar); err != nil {
+		return nil, err
+	}
+	p.cut(o, days, ledger)
+	return p, nil
+}
+
+// inputs finds the business days that the ledger's visible rows have events of.
+func (o GoldOptions) inputs(ledger *lake.Ledger, calendar *sales.Calendar) map[int32]*dayInputs {
+	days := map[int32]*dayInputs{}
+	at := func(day int32) *dayInputs {
+		d := days[day]
+		if d == nil {
+			d = &dayInputs{day: day}
+			days[day] = d
+		}
+		return d
+	}
+	for i, r := range ledger.Visible() {
+		if r.Silver > 0 {
+			first, last := calendar.Day(r.Window*1000), calendar.Day(r.End*1000-1)
+			for day := first; day <= last; day++ {
+				d := at(day)
+				fmt.Fprintln(&d.inputs, "silver", r.Window, r.Silver)
+				d.rows = append(d.rows, i)
+				if d.silver >= 0 {
+					d.silver += r.Silver
+				}
+				if first != last {
+					d.silver = -1
+				}
+			}
+		}
+		for _, utc := range slices.Sorted(maps.Keys(r.LateDates)) {
+			date, err := civil.ParseDate(utc)
+			if err != nil {
+				continue // no event has such a date
+			}
+			from := date.In(time.UTC).UnixMicro()
+			first, last := calendar.Day(from), calendar.Day(from+24*time.Hour.Microseconds()-1)
+			for day := first; day <= last; day++ {
+				d := at(day)
+				fmt.Fprintln(&d.inputs, "late", r.Window, utc, r.LateDates[utc])
+				d.lateRows = append(d.lateRows, i)
+				if d.late >= 0 {
+					d.late += r.LateDates[utc]
+				}
+				if first != last {
+					d.late = -1
+				}
+			}
+		}
+	}
+	return days
+}
+
+// addHistory adds the days of the history that the lake has no events of, and
+// returns how many it has.
+func (o GoldOptions) addHistory(days map[int32]*dayInputs, name string) (overlap int) {
+	last := int32(-1 << 31)
+	for i := range o.History {
+		day := o.History[i].Date
+		if day == last {
+			continue
+		}
+		last = day
+		if days[day] != nil {
+			overlap++
+			continue
+		}
+		d := &dayInputs{day: day, history: true}
+		fmt.Fprintln(&d.inputs, "history", name)
+		days[day] = d
+	}
+	return overlap
+}
+
+// fillGaps adds days without events between days that have some: that nothing
+// was sold is a fact, and something that rules can find.
+func fillGaps(days map[int32]*dayInputs) {
+	known := slices.Sorted(maps.Keys(days))
+	for i := 1; i < len(known); i++ {
+		if gap := known[i] - known[i-1]; gap > longestGap {
+			continue
+		}
+		for day := known[i-1] + 1; day < known[i]; day++ {
+			days[day] = &dayInputs{day: day}
+		}
+	}
+}
+
+// choose marks the days that are to be made.
+func (o GoldOptions) choose(p *GoldPlan, days map[int32]*dayInputs, standing map[civil.Date]lake.Publication, ledger *lake.Ledger, calendar *sales.Calendar) error {
+	finalTo := int64(-1 << 62)
+	if row, ok := ledger.Sealed(); ok {
+		finalTo = row.End * 1000
+	}
+	for day, d := range days {
+		date := sales.DateOf(day)
+		if (o.From.IsValid() && date.Before(o.From)) || (o.To.IsValid() && date.After(o.To)) {
+			delete(days, day)
+			continue
+		}
+		_, to := calendar.Bounds(day)
+		complete := d.history || ledger.Closed != nil || to <= finalTo
+		if !complete && !o.IncludeOpen {
+			p.Open++
+			delete(days, day)
+			continue
+		}
+		fmt.Fprintln(&d.inputs, inputsVersion, o.TimeZone, p.catalogue, complete)
+		d.planned = sales.PlannedDay{
+			Inputs: sales.Hash(d.inputs.Bytes()), Complete: complete, History: d.history, Silver: d.silver, Late: d.late,
+		}
+		stands, ok := standing[date]
+		ok = ok && stands.Number > 0
+		switch {
+		case ok && stands.Inputs == d.planned.Inputs && !o.Rebuild && !o.asked():
+			p.Fresh++
+			delete(days, day)
+			continue
+		case ok && stands.Inputs != d.planned.Inputs:
+			p.Dirty++
+		}
+		p.Days++
+	}
+	if o.asked() && p.Days == 0 {
+		if p.Open > 0 {
+			return fmt.Errorf("the days from %s to %s are open: events of them may still come. Wait until the job has passed their end, or use --include-open", o.From, o.To)
+		}
+		return fmt.Errorf("the lake %s has no final events from %s to %s", o.Lake, o.From, o.To)
+	}
+	return nil
+}
+
+// cut deals the days into jobs of bounded input.
+func (p *GoldPlan) cut(o GoldOptions, days map[int32]*dayInputs, ledger *lake.Ledger) {
+	sorted := slices.Sorted(maps.Keys(days))
+	visible := ledger.Visible()
+	for len(sorted) > 0 {
+		job := GoldJob{
+			Plan: sales.Plan{
+				Days: map[int32]sales.PlannedDay{}, Ledger: lake.Total(visible), Closed: ledger.Closed != nil,
+			},
+			Rules: sales.Rules{Lake: o.Lake, TimeZone: o.TimeZone, From: sorted[0], Catalogue: p.catalogue, History: p.history, Suspects: fmt.Sprintf("inputs/suspects-%d.bin", len(p.Jobs))},
+			Read:  lake.ReadOptions{Quarantine: o.Quarantine, BaseWindow: ledger.Settings.BaseWindowMs},
+		}
+		rows, lateRows := map[int]bool{}, map[int]bool{}
+		size, n := int64(0), 0
+		for ; n < len(sorted); n++ {
+			d := days[sorted[n]]
+			more := int64(0)
+			for _, i := range d.rows {
+				if !rows[i] {
+					more += laneBytes(&visible[i], lake.Silver)
+				}
+			}
+			for _, i := range d.lateRows {
+				if !lateRows[i] {
+					more += laneBytes(&visible[i], lake.Late)
+				}
+			}
+			if n > 0 && size+more > jobBytes {
+				break
+			}
+			size += more
+			for _, i := range d.rows {
+				rows[i] = true
+			}
+			for _, i := range d.lateRows {
+				lateRows[i] = true
+			}
+			job.Plan.Days[d.day] = d.planned
+			job.Rules.To = d.day
+		}
+		job.Files = jobFiles(ledger, visible, rows, lateRows)
+		p.Jobs = append(p.Jobs, job)
+		sorted = sorted[n:]
+	}
+}
+
+func laneBytes(r *lake.Row, lane lake.Lane) (n int64) {
+	for _, f := range r.Files {
+		if f.Lane == lane {
+			n += f.Bytes
+		}
+	}
+	return n
+}
+
+// jobFiles are the silver files of some rows and the late files of others, as
+// readers see them.
+func jobFiles(ledger *lake.Ledger, visible []lake.Row, rows, lateRows map[int]bool) []lake.File {
+	var files []lake.File
+	seen := map[string]bool{}
+	add := func(of map[int]bool, lane lake.Lane) {
+		for _, i := range slices.Sorted(maps.Keys(of)) {
+			for _, f := range ledger.RowFiles(visible[i]) {
+				if f.Lane == lane && !seen[f.Name] { // a compacted file is that of many rows
+					seen[f.Name] = true
+					files = append(files, f)
+				}
+			}
+		}
+	}
+	add(rows, lake.Silver)
+	add(lateRows, lake.Late)
+	slices.SortFunc(files, func(a, b lake.File) int { return cmp.Compare(a.Name, b.Name) })
+	return files
+}
+
+var errTimeZone = errors.New("another time zone")
+
+// checkSettings holds the lake's gold to the time zone it was made with.
+func (o GoldOptions) checkSettings(ctx context.Context, st lake.Store) error {
+	want := lake.GoldSettings{TimeZone: o.TimeZone}
+	have, ok, err := lake.ReadGoldSettings(ctx, st)
+	if err != nil || (ok && have == want) {
+		return err
+	}
+	if ok && !o.Rebuild {
+		return fmt.Errorf("%w: gold of the lake %s has business days of %s, asked for %s: use that one, or make all days again with --rebuild", errTimeZone, o.Lake, have.TimeZone, o.TimeZone)
+	}
+	if ok && o.asked() {
+		return fmt.Errorf("%w: days of %s and of %s do not fit together: use --rebuild without dates", errTimeZone, have.TimeZone, o.TimeZone)
+	}
+	return lake.PutGoldSettings(ctx, st, want)
+}

@@ -1,0 +1,187 @@
+package pipelines
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"cloud.google.com/go/civil"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/sql/tables"
+	"example.com/shopstream/transforms/sales"
+)
+
+// GoldReport is what a run of gold has done.
+type GoldReport struct {
+	GoldPlan
+	Published int // days whose tables were replaced
+	Unchanged int // days that were made again and are as they stood
+	// Failed are the days that a rule of severity fail stopped, with the rules.
+	Failed map[civil.Date][]string
+	Checks map[civil.Date][]lake.QualityRow // of the days on which some rule does not hold
+	Broken []string                         // files that were set aside
+	Counts lake.GoldCounts                  // over the days that were published
+}
+
+// RunGold makes the days of gold that are to be made, on a runner, and waits.
+// Nobody else can write the lake's gold meanwhile.
+//
+// The error says what went wrong; days that a quality rule has stopped are no
+// error but in the report.
+func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView) (report GoldReport, err error) {
+	st, err := lake.Shared(ctx, o.Lake)
+	if err != nil {
+		return report, err
+	}
+	lock, err := lake.LockGold(ctx, st)
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	ctx, unbind := lock.Bind(ctx)
+	defer unbind()
+
+	plan, err := o.plan(ctx, st)
+	if err != nil {
+		return report, err
+	}
+	if err := o.checkSettings(ctx, st); err != nil {
+		return report, err
+	}
+	report = GoldReport{GoldPlan: *plan, Failed: map[civil.Date][]string{}, Checks: map[civil.Date][]lake.QualityRow{}}
+	view.Planned(plan)
+	if err := o.forgetBroken(ctx, st); err != nil {
+		return report, err
+	}
+	for _, date := range plan.Gone {
+		if err := removeDate(ctx, st, date); err != nil {
+			return report, err
+		}
+	}
+	for i := range plan.Jobs {
+		job := &plan.Jobs[i]
+		if err := job.run(ctx, st, runner); err != nil {
+			return report, err
+		}
+		if err := report.add(ctx, st, job); err != nil {
+			return report, err
+		}
+	}
+	return report, nil
+}
+
+func (j *GoldJob) run(ctx context.Context, st lake.Store, runner string) error {
+	standing, err := lake.ReadPublications(ctx, st) // those of the jobs before, too
+	if err != nil {
+		return err
+	}
+	j.Plan.Before = map[int32]map[string]float64{}
+	j.numbers = map[int32]int64{}
+	for date, p := range standing {
+		if p.Number > 0 {
+			j.Plan.Before[sales.DayOf(date)] = p.Measures
+		}
+		j.numbers[sales.DayOf(date)] = p.Number
+	}
+	p, s := beam.NewPipelineWithRoot()
+	j.Read.OneByOne = runner == Prism
+	Gold(s, *j)
+	return errors.Join(Run(ctx, runner, p), st.Delete(context.WithoutCancel(ctx), j.Rules.Suspects))
+}
+
+// add reads from the lake how a job's days ended: its workers may have been
+// elsewhere.
+func (r *GoldReport) add(ctx context.Context, st lake.Store, job *GoldJob) error {
+	for day, planned := range job.Plan.Days {
+		date := sales.DateOf(day)
+		p, ok, err := lake.ReadPublication(ctx, st, date)
+		if err != nil {
+			return err
+		}
+		stopped := ok && p.Attempt != nil && p.Attempt.Inputs == planned.Inputs
+		if !stopped && (!ok || p.Inputs != planned.Inputs) {
+			return fmt.Errorf("business day %s: the job has ended without an error, but has not published it: run gold again", date)
+		}
+		results, err := lake.ReadAll[lake.QualityRow](ctx, st, lake.GoldName("quality_results", date))
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(results, func(q lake.QualityRow) bool { return !q.Passed }) {
+			r.Checks[date] = results
+		}
+		switch {
+		case stopped:
+			r.Failed[date] = p.Attempt.Failed
+			continue
+		case p.Number > job.numbers[day]:
+			r.Published++
+		default:
+			r.Unchanged++
+		}
+		r.Counts.Add(p.Counts)
+	}
+	if !job.Read.Quarantine {
+		return nil
+	}
+	r.Broken = nil
+	for info, err := range st.List(ctx, sales.BrokenDir) {
+		if err != nil {
+			return err
+		}
+		data, err := st.Get(ctx, info.Name)
+		if err != nil {
+			return err
+		}
+		var b struct{ Name, Error string }
+		if err := json.Unmarshal(data, &b); err != nil {
+			return fmt.Errorf("%s: %w", info.Name, err)
+		}
+		r.Broken = append(r.Broken, b.Name+": "+b.Error)
+	}
+	return nil
+}
+
+// forgetBroken removes the list of an earlier run.
+func (o GoldOptions) forgetBroken(ctx context.Context, st lake.Store) error {
+	for info, err := range st.List(ctx, sales.BrokenDir) {
+		if err != nil {
+			return err
+		}
+		if err := st.Delete(ctx, info.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeDate removes what stands of a date: first what names it.
+func removeDate(ctx context.Context, st lake.Store, date civil.Date) error {
+	slog.Info("removing a date that does not exist any more", "date", date.String())
+	if err := lake.DeletePublication(ctx, st, date); err != nil {
+		return err
+	}
+	for _, t := range tables.All() {
+		if err := st.Delete(ctx, lake.GoldName(t.Name, date)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// For fits the options to a runner.
+func (o *GoldOptions) For(runner string) error {
+	switch {
+	case !slices.Contains(runnerNames, runner) || runner == Flink:
+		return fmt.Errorf("--runner=%s: expected prism, direct, universal or dataflow", runner)
+	case runner == "dataflow" && !strings.HasPrefix(o.Lake, "gs://"):
+		return fmt.Errorf("lake %q: Dataflow's workers are on other machines and need a bucket: --lake=gs://bucket/prefix", o.Lake)
+	}
+	return nil
+}

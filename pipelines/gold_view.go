@@ -1,0 +1,132 @@
+package pipelines
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"cloud.google.com/go/civil"
+
+	"example.com/shopstream/internal/telemetry"
+	"example.com/shopstream/transforms/quality"
+)
+
+// GoldView writes what a run of gold is about to do, and how far it has come:
+// one line that changes on a terminal, else a line every five seconds. The
+// workers must be in this process to be counted.
+type GoldView struct {
+	w        io.Writer
+	terminal bool
+
+	mu      sync.Mutex
+	before  int64 // days that this process had made before
+	days    int
+	started time.Time
+	stopped chan struct{}
+	done    chan struct{}
+}
+
+// NewGoldView returns a view that writes to w.
+func NewGoldView(w io.Writer, terminal bool) *GoldView { return &GoldView{w: w, terminal: terminal} }
+
+// Planned says what is to be made, and begins to count.
+func (v *GoldView) Planned(p *GoldPlan) {
+	fmt.Fprintf(v.w, "gold: %s to make", plural(p.Days, "business day"))
+	for _, part := range []struct {
+		n    int
+		what string
+	}{
+		{p.Dirty, "of them changed"}, {p.Fresh, "stand as they should"}, {p.Open, "still open"}, {p.Overlap, "of the history not taken, the lake has them"},
+		{len(p.Gone), "removed, there are no such days any more"},
+	} {
+		if part.n > 0 {
+			fmt.Fprintf(v.w, ", %d %s", part.n, part.what)
+		}
+	}
+	fmt.Fprintln(v.w)
+	if p.Days == 0 {
+		return
+	}
+	v.before, v.days, v.started = telemetry.Snapshot().GoldDays, p.Days, time.Now()
+	v.stopped, v.done = make(chan struct{}), make(chan struct{})
+	go v.count()
+}
+
+func (v *GoldView) count() {
+	defer close(v.done)
+	every := 5 * time.Second
+	if v.terminal {
+		every = 200 * time.Millisecond
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-v.stopped:
+			if v.terminal {
+				fmt.Fprint(v.w, "\r\x1b[K")
+			}
+			return
+		case <-tick.C:
+		}
+		made := int(telemetry.Snapshot().GoldDays - v.before)
+		text := fmt.Sprintf("gold: %d of %s", made, plural(v.days, "business day"))
+		if took := time.Since(v.started); made > 0 && made < v.days {
+			left := time.Duration(float64(took) / float64(made) * float64(v.days-made))
+			text += fmt.Sprintf(", %s left", left.Round(time.Second))
+		}
+		if v.terminal {
+			fmt.Fprintf(v.w, "\r\x1b[K%s", text)
+		} else {
+			fmt.Fprintln(v.w, text)
+		}
+	}
+}
+
+// Stop ends the counting.
+func (v *GoldView) Stop() {
+	if v.stopped != nil {
+		close(v.stopped)
+		<-v.done
+		v.stopped = nil
+	}
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+// Write writes the report for people.
+func (r *GoldReport) Write(w io.Writer) {
+	if r.Days == 0 {
+		return
+	}
+	fmt.Fprintf(w, "gold: %s published, %d the same as before", plural(r.Published, "business day"), r.Unchanged)
+	if len(r.Failed) > 0 {
+		fmt.Fprintf(w, ", %d stopped by a quality rule", len(r.Failed))
+	}
+	c := r.Counts
+	fmt.Fprintf(w, ". %d silver + %d late = %d events + %d duplicates + %d conflicts", c.Silver, c.Late, c.Events, c.Duplicates, c.Conflicts)
+	if c.Overflow > 0 {
+		fmt.Fprintf(w, " + %d amounts that do not fit", c.Overflow)
+	}
+	fmt.Fprintln(w, ".")
+	for _, date := range slices.SortedFunc(maps.Keys(r.Failed), civil.Date.Compare) {
+		fmt.Fprintf(w, "STOPPED %s: %s. What stood before stands.\n", date, strings.Join(r.Failed[date], ", "))
+	}
+	for _, date := range slices.SortedFunc(maps.Keys(r.Checks), civil.Date.Compare) {
+		fmt.Fprintf(w, "quality of %s:\n", date)
+		quality.Report(w, r.Checks[date])
+	}
+	for _, b := range r.Broken {
+		fmt.Fprintln(w, "SET ASIDE", b)
+	}
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"cloud.google.com/go/civil"
+	"github.com/spf13/cobra"
+
+	"example.com/shopstream/internal/warehouse"
+	"example.com/shopstream/sql"
+	"example.com/shopstream/sql/tables"
+	"example.com/shopstream/transforms/quality"
+)
+
+// shownRows is how many rows of a failed check are shown.
+const shownRows = 10
+
+func checkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Run the tables' checks, and show what gold's rules measured",
+		Long: `Run the checks of sql/tables/*/checks, each of which returns the rows that break
+it, and show what gold's quality rules measured of a date before it was
+published. Exits with 1 if a check or a rule of severity fail does not hold.`,
+		Example: `  sql check                      # all dates; rules of the newest
+  sql check --date 2026-03-01`,
+		Args: cobra.NoArgs,
+	}
+	engine := bindEngine(cmd)
+	day := cmd.Flags().String("date", "", "one business day (default: checks of all, rules of the newest)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		var date *civil.Date
+		if *day != "" {
+			d, err := sql.ParseValue("--date", warehouse.Date, *day)
+			if err != nil {
+				return err
+			}
+			parsed := d.(civil.Date)
+			date = &parsed
+		}
+		w, err := engine.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, w.Close()) }()
+		checked, err := runChecks(cmd, w, date)
+		if err != nil {
+			return err
+		}
+		held, err := showRules(cmd, w, date)
+		if err != nil {
+			return err
+		}
+		if !checked || !held {
+			return errFailed
+		}
+		return nil
+	}
+	return cmd
+}
+
+// severities are those of the checks that a table's quality.yaml names, by
+// table and name.
+func severities() (map[[2]string]quality.Severity, error) {
+	out := map[[2]string]quality.Severity{}
+	for _, t := range tables.All() {
+		rules, err := quality.Load(tables.Files, t)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rules.Rules {
+			if r.SQL != "" {
+				out[[2]string{t.Name, r.SQL}] = r.Severity
+			}
+		}
+	}
+	return out, nil
+}
+
+// runChecks reports whether all checks hold but those of severity warn. A check
+// that no rule names is of severity fail.
+func runChecks(cmd *cobra.Command, w warehouse.Warehouse, date *civil.Date) (bool, error) {
+	severity, err := severities()
+	if err != nil {
+		return false, err
+	}
+	good := true
+	out := cmd.OutOrStdout()
+	for _, c := range sql.Checks() {
+		rows, err := c.Run(cmd.Context(), w, date)
+		if err != nil {
+			return false, err
+		}
+		if len(rows.Rows) == 0 {
+			fmt.Fprintf(out, "ok    %s: %s\n", c.Table, c.Name)
+			continue
+		}
+		word := "FAIL"
+		if severity[[2]string{c.Table, c.Name}] == quality.Warn {
+			word = "warn"
+		} else {
+			good = false
+		}
+		fmt.Fprintf(out, "%s  %s: %s: %d rows break it\n", word, c.Table, c.Name, len(rows.Rows))
+		if err := sql.WriteTableWith(out, rows, sql.TableOptions{Width: fileWidth, Rows: shownRows}); err != nil {
+			return false, err
+		}
+	}
+	return good, nil
+}
+
+// rules is what gold's rules measured of a date, failures first.
+const rules = `
+SELECT date, table_name, rule, column_name, severity, passed, measured, threshold, rows_failed, detail
+FROM quality_results
+WHERE date = COALESCE(CAST(@date AS DATE), (SELECT MAX(date) FROM quality_results))
+ORDER BY passed, severity, table_name, rule, column_name`
+
+// showRules reports whether no rule of severity fail is broken.
+func showRules(cmd *cobra.Command, w warehouse.Warehouse, date *civil.Date) (bool, error) {
+	params := warehouse.Params{"date": nil}
+	if date != nil {
+		params["date"] = *date
+	}
+	rows, err := w.Query(cmd.Context(), rules, params)
+	if err != nil {
+		return false, err
+	}
+	out := cmd.OutOrStdout()
+	if len(rows.Rows) == 0 {
+		fmt.Fprintln(out, "\nThere are no quality results.")
+		return true, nil
+	}
+	broken, failed := 0, 0
+	for _, row := range rows.Rows {
+		severity, passed := row[4], row[5].(bool)
+		if !passed {
+			broken++
+			if severity == "fail" {
+				failed++
+			}
+		}
+	}
+	fmt.Fprintf(out, "\nGold's rules on %s: %d, of which %d did not hold\n", sql.Text(rows.Rows[0][0]), len(rows.Rows), broken)
+	if broken == 0 {
+		return true, nil
+	}
+	shown := &warehouse.Rows{Columns: rows.Columns[1:]}
+	for _, row := range rows.Rows[:broken] {
+		shown.Rows = append(shown.Rows, row[1:])
+	}
+	return failed == 0, sql.WriteTableWith(out, shown, sql.TableOptions{Width: fileWidth})
+}

@@ -1,0 +1,57 @@
+-- Products by what they bring of the revenue: A the most important ones.
+WITH sums AS (
+  SELECT
+    product_id,
+    currency,
+    SUM(units) AS units,
+    SUM(revenue) AS revenue
+  FROM daily_sales
+  WHERE
+    currency = COALESCE(CAST(@currency AS STRING), currency)
+    AND date >= COALESCE(CAST(@from AS DATE), date)
+    AND date <= COALESCE(CAST(@to AS DATE), date)
+  GROUP BY product_id, currency
+),
+
+ranked AS (
+  SELECT
+    product_id,
+    currency,
+    units,
+    revenue,
+    ROW_NUMBER() OVER (PARTITION BY currency ORDER BY revenue DESC, product_id) AS place,
+    SUM(revenue) OVER (PARTITION BY currency) AS shop_revenue,
+    SUM(revenue) OVER (
+      PARTITION BY currency ORDER BY revenue DESC, product_id
+      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS running
+  FROM sums
+  WHERE revenue > 0
+),
+
+names AS (
+  SELECT
+    product_id,
+    product_name,
+    ROW_NUMBER() OVER (PARTITION BY product_id ORDER BY date DESC) AS age
+  FROM product_catalogue
+  WHERE date <= COALESCE(CAST(@to AS DATE), date)
+)
+
+SELECT
+  CASE
+    WHEN (ranked.running - ranked.revenue) * 100 < ranked.shop_revenue * @a_percent THEN 'A'
+    WHEN (ranked.running - ranked.revenue) * 100 < ranked.shop_revenue * @b_percent THEN 'B'
+    ELSE 'C'
+  END AS class,
+  ranked.currency,
+  ranked.place,
+  ranked.product_id,
+  names.product_name,
+  ranked.units,
+  ranked.revenue,
+  ROUND(CAST(SAFE_DIVIDE(ranked.revenue, ranked.shop_revenue) AS NUMERIC), 6) AS share,
+  ROUND(CAST(SAFE_DIVIDE(ranked.running, ranked.shop_revenue) AS NUMERIC), 6) AS running_share
+FROM ranked
+LEFT JOIN names ON ranked.product_id = names.product_id AND names.age = 1
+ORDER BY ranked.currency, ranked.place

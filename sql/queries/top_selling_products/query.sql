@@ -1,0 +1,58 @@
+-- The products with the highest revenue, in each currency.
+WITH sums AS (
+  SELECT
+    product_id,
+    currency,
+    MAX(category) AS category,
+    SUM(order_lines) AS order_lines,
+    SUM(units) AS units,
+    SUM(revenue) AS revenue,
+    SUM(net_revenue) AS net_revenue
+  FROM daily_sales
+  WHERE
+    currency = COALESCE(CAST(@currency AS STRING), currency)
+    AND date >= COALESCE(CAST(@from AS DATE), date)
+    AND date <= COALESCE(CAST(@to AS DATE), date)
+  GROUP BY product_id, currency
+),
+
+ranked AS (
+  SELECT
+    product_id,
+    currency,
+    category,
+    order_lines,
+    units,
+    revenue,
+    net_revenue,
+    SUM(revenue) OVER (PARTITION BY currency) AS shop_revenue,
+    ROW_NUMBER() OVER (PARTITION BY currency ORDER BY revenue DESC, product_id) AS place
+  FROM sums
+  WHERE order_lines > 0
+),
+
+names AS (
+  SELECT
+    product_id,
+    product_name,
+    category,
+    ROW_NUMBER() OVER (PARTITION BY product_id ORDER BY date DESC) AS age
+  FROM product_catalogue
+  WHERE date <= COALESCE(CAST(@to AS DATE), date)
+)
+
+SELECT
+  ranked.place,
+  ranked.currency,
+  ranked.product_id,
+  names.product_name,
+  COALESCE(names.category, ranked.category) AS category,
+  ranked.order_lines,
+  ranked.units,
+  ranked.revenue,
+  ranked.net_revenue,
+  ROUND(CAST(SAFE_DIVIDE(ranked.revenue, ranked.shop_revenue) AS NUMERIC), 4) AS share
+FROM ranked
+LEFT JOIN names ON ranked.product_id = names.product_id AND names.age = 1
+WHERE ranked.place <= @limit
+ORDER BY ranked.currency, ranked.place

@@ -1,0 +1,179 @@
+// Package sqltest is what tests of queries share: small tables written as text,
+// the lakes made of them, and the cases beside each query.
+package sqltest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	_ "github.com/duckdb/duckdb-go/v2" // writes the Parquet files
+	"github.com/goccy/go-yaml"
+
+	"example.com/shopstream/internal/warehouse"
+	shopsql "example.com/shopstream/sql"
+	"example.com/shopstream/sql/tables"
+)
+
+// Case is one test of a query: queries/NAME/testdata/CASE.yaml.
+type Case struct {
+	Query, Name string
+	About       string            `yaml:"about"`
+	Params      map[string]string `yaml:"params"`
+	Tables      map[string]string `yaml:"tables"` // CSV with a header, by table; columns that are left out are neutral
+	Want        string            `yaml:"want"`   // CSV with a header
+}
+
+// Cases reads the cases of all queries from the folder of package sql.
+func Cases(folder fs.FS) ([]Case, error) {
+	names, err := fs.Glob(folder, "queries/*/testdata/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var out []Case
+	for _, name := range names {
+		text, err := fs.ReadFile(folder, name)
+		if err != nil {
+			return nil, err
+		}
+		c := Case{Query: path.Base(path.Dir(path.Dir(name))), Name: strings.TrimSuffix(path.Base(name), ".yaml")}
+		if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// WriteLake makes a lake in a folder whose gold holds the tables.
+func WriteLake(ctx context.Context, folder string, texts map[string]string) (err error) {
+	db, err := sql.Open("duckdb", "?autoinstall_known_extensions=false")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1) // TimeZone is a connection's own
+	if _, err := db.ExecContext(ctx, "SET TimeZone = 'UTC'"); err != nil {
+		return err
+	}
+	for name, text := range texts {
+		i := slices.IndexFunc(tables.All(), func(t warehouse.Table) bool { return t.Name == name })
+		if i < 0 {
+			return fmt.Errorf("there is no table %q", name)
+		}
+		if err := writeTable(ctx, db, folder, tables.All()[i], text); err != nil {
+			return fmt.Errorf("table %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// ParseCSV reads rows as text. Blanks around values do not count, and lines
+// that begin with # are comments.
+func ParseCSV(text string) (header []string, rows [][]string, err error) {
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comment, r.TrimLeadingSpace = '#', true
+	all, err := r.ReadAll()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, row := range all {
+		for i := range row {
+			row[i] = strings.TrimSpace(row[i])
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil, nil
+	}
+	return all[0], all[1:], nil
+}
+
+func writeTable(ctx context.Context, db *sql.DB, folder string, t warehouse.Table, text string) error {
+	header, rows, err := ParseCSV(text)
+	if err != nil {
+		return err
+	}
+	for _, name := range header {
+		if _, ok := t.Column(name); !ok {
+			return fmt.Errorf("there is no column %q", name)
+		}
+	}
+	partitions := map[string][]string{} // selects by date
+	for _, row := range rows {
+		values := make([]string, len(t.Columns))
+		date := ""
+		for i, c := range t.Columns {
+			value := neutral(c)
+			if at := slices.Index(header, c.Name); at >= 0 {
+				value = row[at]
+			}
+			if c.Name == t.Partition {
+				date, _, _ = strings.Cut(value, "T")
+			}
+			if value == "NULL" {
+				values[i] = fmt.Sprintf("CAST(NULL AS %s) AS %s", columnTypes[c.Type], c.Name)
+			} else {
+				values[i] = fmt.Sprintf("CAST('%s' AS %s) AS %s", strings.ReplaceAll(value, "'", "''"), columnTypes[c.Type], c.Name)
+			}
+		}
+		partitions[date] = append(partitions[date], "SELECT "+strings.Join(values, ", "))
+	}
+	for date, selects := range partitions {
+		name := filepath.Join(folder, "gold", t.Name, "date="+date, "part.parquet")
+		if t.Name == "metrics_5m" {
+			name = filepath.Join(folder, "metrics", "window=5m", "date="+date, strings.ReplaceAll(date, "-", "")+"T000000Z.parquet")
+		}
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "COPY (%s) TO '%s' (FORMAT parquet)", strings.Join(selects, " UNION ALL "), strings.ReplaceAll(name, "'", "''"))
+		if _, err := db.ExecContext(ctx, b.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var columnTypes = map[warehouse.Type]string{
+	warehouse.Bool: "BOOLEAN", warehouse.Int64: "BIGINT", warehouse.Float64: "DOUBLE", warehouse.Numeric: "DECIMAL(18,6)",
+	warehouse.String: "VARCHAR", warehouse.Date: "DATE", warehouse.Timestamp: "TIMESTAMPTZ",
+}
+
+// neutral is the value of a column that a test does not name.
+func neutral(c warehouse.Column) string {
+	special := map[string]string{"complete": "true", "source": "events", "category": "toys", "model": "m", "model_version": "1"}
+	value := map[warehouse.Type]string{
+		warehouse.Bool: "false", warehouse.Int64: "0", warehouse.Float64: "0", warehouse.Numeric: "0",
+		warehouse.String: "", warehouse.Date: "2026-03-01", warehouse.Timestamp: "2026-03-01T00:00:00Z",
+	}[c.Type]
+	if !c.Required {
+		return "NULL"
+	}
+	return cmp.Or(special[c.Name], value)
+}
+
+// Texts returns an answer as ParseCSV would have read it.
+func Texts(rows *warehouse.Rows) (header []string, out [][]string) {
+	for _, c := range rows.Columns {
+		header = append(header, c.Name)
+	}
+	for _, row := range rows.Rows {
+		texts := make([]string, len(row))
+		for i, v := range row {
+			texts[i] = shopsql.Text(v)
+		}
+		out = append(out, texts)
+	}
+	return header, out
+}

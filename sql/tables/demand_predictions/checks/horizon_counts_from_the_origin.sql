@@ -1,0 +1,12 @@
+SELECT
+  date,
+  origin,
+  horizon,
+  product_id,
+  model,
+  model_version
+FROM demand_predictions
+WHERE
+  date = COALESCE(CAST(@date AS DATE), date)
+  AND UNIX_DATE(date) - UNIX_DATE(origin) + 1 != horizon
+ORDER BY date, origin, product_id, model, model_version

@@ -1,0 +1,189 @@
+package sales
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"cloud.google.com/go/civil"
+
+	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/transforms/quality"
+)
+
+// goldTables are the tables that are made of a day's events, in the order in
+// which they are checked and written.
+var goldTables = []string{"order_lines", "daily_sales", "category_revenue", "hourly_sales", "product_catalogue"}
+
+func (d *Day) rows() map[string]quality.Rows {
+	return map[string]quality.Rows{
+		"order_lines": quality.RowsOf(d.Lines), "daily_sales": quality.RowsOf(d.Daily), "category_revenue": quality.RowsOf(d.Category),
+		"hourly_sales": quality.RowsOf(d.Hourly), "product_catalogue": quality.RowsOf(d.Catalogue),
+	}
+}
+
+// check holds the day's tables to their rules, adds the results to out, sets
+// aside the rows that a rule says so of, and returns the files to publish.
+func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, day int32, planned PlannedDay, p *partial, out *Outcome) ([]tableFile, error) {
+	var before []map[string]float64 // of the same weekday, newest first
+	if err := json.Unmarshal(p.token, &before); err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	c := quality.Context{
+		Date: out.Date, Complete: planned.Complete, Tables: d.rows(), Control: p.header.control(),
+		Ledger: &fn.Plan.Ledger, LedgerClosed: fn.Plan.Closed,
+		History: func(_, measure string, weekdays int) (values []float64) {
+			for _, m := range before[:min(weekdays, len(before))] {
+				values = append(values, m[measure])
+			}
+			return values
+		},
+	}
+	if planned.History {
+		c.Tables = map[string]quality.Rows{"daily_sales": c.Tables["daily_sales"], "category_revenue": c.Tables["category_revenue"]}
+		c.Ledger = nil
+	}
+	if n := len(d.Lines); n > 0 {
+		c.NewestEvent = time.UnixMicro(d.Lines[n-1].EventTime).UTC()
+	}
+	_, end := fn.calendar.Bounds(day)
+	c.Now = time.UnixMicro(end).UTC() // a result must not hang on the clock of the day it is computed
+	aside := map[string][]int{}
+	for _, table := range goldTables {
+		rows, ok := c.Tables[table]
+		if !ok {
+			continue
+		}
+		o := fn.rules[table].Evaluate(rows, c)
+		out.Results = append(out.Results, o.Results...)
+		aside[table] = o.Quarantined
+	}
+	slices.SortFunc(out.Results, func(a, b lake.QualityRow) int {
+		return cmpTexts(a.TableName, b.TableName, a.Rule, b.Rule, a.ColumnName, b.ColumnName)
+	})
+	for _, r := range out.Results {
+		if !r.Passed && r.Severity == string(quality.Fail) {
+			out.Failed = append(out.Failed, r.TableName+"."+r.Rule)
+		}
+	}
+	out.Failed = slices.Compact(out.Failed)
+	if len(out.Failed) > 0 {
+		return nil, nil
+	}
+	var files []tableFile
+	add := func(f tableFile, err error) error {
+		files = append(files, f)
+		return err
+	}
+	for _, table := range goldTables {
+		var err error
+		switch table {
+		case "order_lines":
+			err = add(publishable(ctx, st, table, out.Date, d.Lines, aside[table]))
+		case "daily_sales":
+			err = add(publishable(ctx, st, table, out.Date, d.Daily, aside[table]))
+		case "category_revenue":
+			err = add(publishable(ctx, st, table, out.Date, d.Category, aside[table]))
+		case "hourly_sales":
+			err = add(publishable(ctx, st, table, out.Date, d.Hourly, aside[table]))
+		case "product_catalogue":
+			err = add(publishable(ctx, st, table, out.Date, d.Catalogue, aside[table]))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// publishable is a table's file without the rows that were set aside, which go
+// into a file of their own.
+func publishable[T lake.GoldRow](ctx context.Context, st lake.Store, table string, date civil.Date, rows []T, aside []int) (tableFile, error) {
+	name := lake.QuarantineName(table, date)
+	if len(aside) == 0 {
+		if err := st.Delete(ctx, name); err != nil {
+			return tableFile{}, err
+		}
+		return encodeTable(table, date, rows)
+	}
+	var kept, set []T
+	for i := range rows {
+		if _, found := slices.BinarySearch(aside, i); found {
+			set = append(set, rows[i])
+		} else {
+			kept = append(kept, rows[i])
+		}
+	}
+	data, err := lake.EncodeGold(nil, set)
+	if err != nil {
+		return tableFile{}, err
+	}
+	if err := st.Put(ctx, name, data); err != nil {
+		return tableFile{}, err
+	}
+	return encodeTable(table, date, kept)
+}
+
+// control are the day's totals, summed beside the tables, by name: order_lines,
+// revenue_micros/GBP and so on.
+func (h *header) control() map[string]int64 {
+	c := map[string]int64{"views": h.views, "carts": h.carts, "order_lines": 0, "units": 0, "cancelled_lines": 0, "cancelled_units": 0}
+	for currency, m := range h.money {
+		c["order_lines"] += m.Lines
+		c["units"] = plus(c["units"], m.Units)
+		c["cancelled_lines"] += m.CancelledLines
+		c["cancelled_units"] = plus(c["cancelled_units"], m.CancelledUnits)
+		c["revenue/"+currency] = int64(m.Revenue)
+		c["cancelled_revenue/"+currency] = int64(m.CancelledRevenue)
+	}
+	return c
+}
+
+// builtIn are the results that follow from how the day was made: what was read
+// against the ledger, and what was left out.
+func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header) []lake.QualityRow {
+	if planned.History {
+		return nil
+	}
+	result := func(rule, severity, threshold string, measured int64, passed bool, detail string) lake.QualityRow {
+		return lake.QualityRow{
+			Date: day, TableName: "order_lines", Rule: rule, Severity: severity, Passed: passed, Measured: known(float64(measured)),
+			Threshold: threshold, RowsFailed: measured, Detail: detail,
+		}
+	}
+	var rows []lake.QualityRow
+	for _, lane := range []struct {
+		rule       string
+		want, have int64
+	}{{"silver_rows_read", planned.Silver, h.Silver}, {"late_rows_read", planned.Late, h.Late}} {
+		if lane.want < 0 {
+			continue // the ledger counts rows of other business days with them
+		}
+		r := result(lane.rule, string(quality.Warn), fmt.Sprint("= ", lane.want), lane.have, lane.want == lane.have, "")
+		if r.RowsFailed = lane.want - lane.have; !r.Passed {
+			r.Detail = "rows of files that could not be read are missing: see " + BrokenDir
+		}
+		rows = append(rows, r)
+	}
+	list := ""
+	if h.Conflicts+h.Overflow > 0 {
+		list = "listed in " + lake.ConflictsName(DateOf(day))
+	}
+	return append(rows,
+		result("no_conflicts", string(quality.Warn), "= 0", h.Conflicts, h.Conflicts == 0, list),
+		result("amounts_fit", string(quality.Warn), "= 0", h.Overflow, h.Overflow == 0, list))
+}
+
+func cmpTexts(pairs ...string) int {
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i] != pairs[i+1] {
+			if pairs[i] < pairs[i+1] {
+				return -1
+			}
+			return 1
+		}
+	}
+	return 0
+}
