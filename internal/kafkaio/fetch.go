@@ -75,7 +75,11 @@ func startFetcher(r *reader, partition int32, offset int64) *fetcher {
 		chunks: make(chan chunk, 2), cancel: cancel, done: make(chan struct{}), pos: offset,
 	}
 	f.high.Store(-1)
-	go f.run(ctx, r.client, offset)
+	if r.replay != nil {
+		go f.replay(ctx, r, offset)
+	} else {
+		go f.run(ctx, r.client, offset)
+	}
 	return f
 }
 

@@ -38,11 +38,8 @@ func (f *fetcher) parse(block *sarama.FetchResponseBlock, offset int64) (chunk, 
 			if o < offset || skip {
 				continue
 			}
-			r := Record{Offset: o, Timestamp: timestamp(b, rec), Time: NoTime, Key: rec.Key, Value: rec.Value}
-			// Before the epoch arrival windows would not be monotone (see Windowing.Arrival).
-			if ms, ok := f.eventTime(r.Value, r.Timestamp, f.skew, f.maxBytes); ok && ms >= 0 {
-				r.Time = ms
-			}
+			r := Record{Offset: o, Timestamp: timestamp(b, rec), Key: rec.Key, Value: rec.Value}
+			f.setTime(&r)
 			if len(rec.Headers) > 0 {
 				r.Headers = make([]Header, len(rec.Headers))
 				for i, h := range rec.Headers {
@@ -57,6 +54,15 @@ func (f *fetcher) parse(block *sarama.FetchResponseBlock, offset int64) (chunk, 
 		c.next = max(c.next, next)
 	}
 	return c, nil
+}
+
+// setTime finds a record's event time.
+func (f *fetcher) setTime(r *Record) {
+	r.Time = NoTime
+	// Before the epoch arrival windows would not be monotone (see Windowing.Arrival).
+	if ms, ok := f.eventTime(r.Value, r.Timestamp, f.skew, f.maxBytes); ok && ms >= 0 {
+		r.Time = ms
+	}
 }
 
 // timestamp is Kafka's timestamp of a record, ms, or −1 if it has none.

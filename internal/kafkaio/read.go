@@ -30,6 +30,8 @@ type Options struct {
 	TopicID string // id that the topic must have (FindTopic); "": any
 	Group   string // consumer group that positions are reported to, for lag tools only; "": none
 	Start   Start
+	Log     string // name of a kind of Log, registered by RegisterLog, that is read in place of Kafka, bounded; Start is not used then
+	LogArg  string // which one
 
 	EventTime string // name of the function, registered by RegisterEventTime, that finds a record's event time
 
@@ -113,6 +115,7 @@ func (o *Options) defaults() {
 	setDefault(&o.Bundle, 250*time.Millisecond)
 	setDefault(&o.BundleRecords, 32768)
 	setDefault(&o.Align, time.Minute)
+	o.Bounded = o.Bounded || o.Log != ""
 	if o.OneCall {
 		o.Bounded, o.Budget = true, 0 // nothing is written before the one call returns
 	}
@@ -120,7 +123,7 @@ func (o *Options) defaults() {
 
 func (o *Options) validate() error {
 	switch {
-	case o.Topic == "" || len(o.Cluster.Brokers) == 0:
+	case o.Topic == "" || len(o.Cluster.Brokers) == 0 && o.Log == "":
 		return fmt.Errorf("kafkaio: topic %q at brokers %q: both must be named", o.Topic, o.Cluster.Brokers)
 	case o.BaseWindow < time.Millisecond || o.OutOfOrderness < 0 || o.Groups < 1:
 		return fmt.Errorf("kafkaio: base window %s, out-of-orderness bound %s, %d groups: expected at least 1 ms, 0 and 1",
@@ -158,6 +161,12 @@ func (fn *reading) Setup() error {
 // to end, once for the whole read.
 func (fn *reading) CreateInitialRestriction(_ []byte) (restriction, error) {
 	sourceOf(fn.Options.ID).open()
+	switch log, err := openLog(context.Background(), &fn.Options); {
+	case err != nil:
+		return restriction{}, err
+	case log != nil:
+		return log.state(&fn.Options)
+	}
 	client, err := fn.Options.Cluster.NewClient()
 	if err != nil {
 		return restriction{}, err

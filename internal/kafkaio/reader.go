@@ -35,7 +35,8 @@ type reader struct {
 	opts      *Options
 	eventTime EventTimeFunc
 	topicID   string
-	client    sarama.Client
+	client    sarama.Client   // nil: all is in the log
+	replay    *replay         // nil: all is in Kafka
 	ctx       context.Context // of its fetchers; ended by close
 	cancel    context.CancelFunc
 	reached   atomic.Pointer[Status] // for reportOffsets
@@ -64,7 +65,10 @@ func newReader(client sarama.Client, o *Options, eventTime EventTimeFunc, topicI
 // close ends a call that still reads, and the fetchers.
 func (r *reader) close() error {
 	r.cancel()
-	err := r.client.Close() // ends what waits for metadata
+	var err error
+	if r.client != nil {
+		err = r.client.Close() // ends what waits for metadata
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	limit := time.NewTimer(stopWait)

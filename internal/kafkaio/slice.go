@@ -79,6 +79,9 @@ func (fn *reading) read(ctx context.Context, src *source, r *reader, st *restric
 			sleep(ctx, pollWait)
 			continue
 		}
+		if r.replay != nil {
+			r.replay.raise(t.part, t.next)
+		}
 		batches := st.take(o.Windowing(), o.Topic, t.part, t.records, t.next)
 		if !rt.TryClaim(st.clone()) {
 			return errSplit
@@ -111,26 +114,33 @@ func moved(before, after *restriction) bool {
 
 // report emits a mark if the watermark has moved, and closes a read that is
 // at its end. The jump of the watermark at the end of a bounded read makes no
-// mark: windows closed by it may still get more data from a later run.
+// mark: windows closed by it may still get more data from a later run. A read
+// of a Log ends with the mark that the earlier read had ended with.
 func (fn *reading) report(r *reader, st *restriction, rt *sdf.LockRTracker, emit func(beam.EventTime, RecordBatch)) error {
+	w := fn.Options.Windowing()
+	var mark *Mark
 	if st.allDone() {
 		st.Finished = true
-		if !rt.TryClaim(st.clone()) {
-			return errSplit
+		if r.replay != nil {
+			mark = r.replay.mark(w, st)
 		}
-		return nil
+	} else {
+		wm := r.watermark(st)
+		if wm <= st.Watermark || r.replay != nil && r.replay.holds(wm) {
+			return nil
+		}
+		mark = st.mark(w, wm)
 	}
-	w := fn.Options.Windowing()
-	wm := r.watermark(st)
-	if wm <= st.Watermark {
-		return nil
+	if mark != nil {
+		st.Watermark = mark.Watermark
 	}
-	mark := st.mark(w, wm)
-	st.Watermark = wm
 	if !rt.TryClaim(st.clone()) {
 		return errSplit
 	}
-	emit(mtime.FromMilliseconds(wm-w.Base), RecordBatch{Topic: fn.Options.Topic, Partition: -1, Arrival: wm - w.Base, Mark: mark})
+	if mark != nil {
+		in := mark.Watermark - w.Base
+		emit(mtime.FromMilliseconds(in), RecordBatch{Topic: fn.Options.Topic, Partition: -1, Arrival: in, Mark: mark})
+	}
 	return nil
 }
 

@@ -1,10 +1,13 @@
 package kafkaio
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/IBM/sarama"
 )
 
 // source is what this process knows of the read with one ID. A bundle finds
@@ -47,11 +50,18 @@ func (s *source) reader(o *Options, eventTime EventTimeFunc, st *restriction) (*
 		return r, nil
 	}
 	// Without the lock: it may take long. A group has one call at a time, so nobody else opens the same.
-	client, err := o.Cluster.NewClient()
+	log, err := openLog(context.Background(), o)
 	if err != nil {
 		return nil, err
 	}
+	var client sarama.Client
+	if log == nil || log.tail() {
+		if client, err = o.Cluster.NewClient(); err != nil {
+			return nil, err
+		}
+	}
 	r = newReader(client, o, eventTime, st.TopicID)
+	r.replay = log
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

@@ -18,7 +18,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
 	"time"
 
 	"github.com/parquet-go/parquet-go"

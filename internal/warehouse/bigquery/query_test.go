@@ -22,8 +22,13 @@ func answered(f *fakeService) {
 	f.answer = &bq.QueryResponse{
 		JobComplete: true, TotalRows: 2,
 		Schema: &bq.TableSchema{Fields: []*bq.TableFieldSchema{
-			{Name: "b", Type: "BOOLEAN"}, {Name: "i", Type: "INTEGER"}, {Name: "f", Type: "FLOAT"}, {Name: "n", Type: "NUMERIC"},
-			{Name: "s", Type: "STRING"}, {Name: "d", Type: "DATE"}, {Name: "t", Type: "TIMESTAMP"},
+			{Name: "b", Type: "BOOLEAN"},
+			{Name: "i", Type: "INTEGER"},
+			{Name: "f", Type: "FLOAT"},
+			{Name: "n", Type: "NUMERIC"},
+			{Name: "s", Type: "STRING"},
+			{Name: "d", Type: "DATE"},
+			{Name: "t", Type: "TIMESTAMP"},
 		}},
 	}
 	one, none := &bq.TableRow{}, &bq.TableRow{}
@@ -56,8 +61,13 @@ func TestQuery(t *testing.T) {
 		}
 		want := &warehouse.Rows{
 			Columns: []warehouse.ResultColumn{
-				{Name: "b", Type: warehouse.Bool}, {Name: "i", Type: warehouse.Int64}, {Name: "f", Type: warehouse.Float64}, {Name: "n", Type: warehouse.Numeric},
-				{Name: "s", Type: warehouse.String}, {Name: "d", Type: warehouse.Date}, {Name: "t", Type: warehouse.Timestamp},
+				{Name: "b", Type: warehouse.Bool},
+				{Name: "i", Type: warehouse.Int64},
+				{Name: "f", Type: warehouse.Float64},
+				{Name: "n", Type: warehouse.Numeric},
+				{Name: "s", Type: warehouse.String},
+				{Name: "d", Type: warehouse.Date},
+				{Name: "t", Type: warehouse.Timestamp},
 			},
 			Rows: answer, Bytes: 10485760,
 		}
