@@ -3,8 +3,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 # Programs are the folders with a main.go under a cmd/. They are built without
-# cgo, because Beam cross-compiles workers that way.
-PROGRAMS := $(patsubst %/main.go,%,$(wildcard */cmd/*/main.go))
+# cgo, because Beam cross-compiles workers that way; but for those that link
+# DuckDB, which run on this machine only.
+WITH_DUCKDB := pipelines/cmd/local sql/cmd/sql
+PROGRAMS := $(filter-out $(WITH_DUCKDB),$(patsubst %/main.go,%,$(wildcard */cmd/*/main.go)))
 
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 ARGS ?=
@@ -27,6 +29,7 @@ run: ## broker, simulated shop and streaming pipeline on this machine; ARGS="--d
 build: ## every program into bin/
 	mkdir -p bin
 	for p in $(PROGRAMS); do CGO_ENABLED=0 go build -trimpath -o bin/ ./$$p; done
+	for p in $(WITH_DUCKDB); do go build -trimpath -o bin/ ./$$p; done
 
 .PHONY: test
 test: ## all tests
@@ -61,6 +64,10 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 bench: ## CPU time and memory of the streaming job beside a plain Go program; ARGS="--events=500000 --format=json"
 	go run ./pipelines/bench $(ARGS)
 
+.PHONY: bench-gold
+bench-gold: ## CPU time and memory of gold beside DuckDB and PySpark; ARGS="--events=2000000 --runs=1"
+	go run ./pipelines/bench/gold $(ARGS)
+
 .PHONY: microbench
 microbench: ## Go benchmarks; BENCH=regexp BENCHTIME=1s
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
@@ -68,7 +75,7 @@ microbench: ## Go benchmarks; BENCH=regexp BENCHTIME=1s
 # All tests whose name starts so run, also those that need root (disks).
 .PHONY: faults
 faults: ## KILLS=34 a stream, full and slow disks, a failing bucket, clocks; SHOPSTREAM_SEED repeats a run
-	CI=1 SHOPSTREAM_KILLS=$(KILLS) SHOPSTREAM_BUCKET_EVENTS=100000 go test -tags integration ./pipelines -count=1 -timeout 3h -v \
+	CI=1 SHOPSTREAM_KILLS=$(KILLS) SHOPSTREAM_GOLD_KILLS=50 SHOPSTREAM_BUCKET_EVENTS=100000 go test -tags integration ./pipelines -count=1 -timeout 3h -v \
 		-run '^Test(Killed|LakeInABucket|Disk|SlowDisk|Damaged|ClockJumps)' | grep --line-buffered -v level=
 
 .PHONY: soak

@@ -24,8 +24,10 @@ type GoldOptions struct {
 	IncludeOpen bool                              // days too of which events may still come
 	Rebuild     bool                              // every day again, and by another time zone if it has changed
 	Quarantine  bool                              // set files aside that cannot be read
+	Compact     bool                              // afterwards, rewrite the silver of finished days into few files
 	History     []lake.DailySalesRow              // past daily sales; nil: none
 	Catalogue   map[string]sales.CatalogueProduct // nil: none
+	Quality     map[string]string                 // text of quality.yaml by table, in place of the built-in rules
 }
 
 // GoldJob is one run of the graph: some business days and the files they need.
@@ -256,7 +258,7 @@ func (p *GoldPlan) cut(o GoldOptions, days map[int32]*dayInputs, ledger *lake.Le
 			Plan: sales.Plan{
 				Days: map[int32]sales.PlannedDay{}, Ledger: lake.Total(visible), Closed: ledger.Closed != nil,
 			},
-			Rules: sales.Rules{Lake: o.Lake, TimeZone: o.TimeZone, From: sorted[0], Catalogue: p.catalogue, History: p.history, Suspects: fmt.Sprintf("inputs/suspects-%d.bin", len(p.Jobs))},
+			Rules: sales.Rules{Lake: o.Lake, TimeZone: o.TimeZone, From: sorted[0], Catalogue: p.catalogue, History: p.history, Quality: o.Quality, Suspects: fmt.Sprintf("inputs/suspects-%d.bin", len(p.Jobs))},
 			Read:  lake.ReadOptions{Quarantine: o.Quarantine, BaseWindow: ledger.Settings.BaseWindowMs},
 		}
 		rows, lateRows := map[int]bool{}, map[int]bool{}

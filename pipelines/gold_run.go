@@ -7,12 +7,17 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"cloud.google.com/go/civil"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
+	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/sql/tables"
 	"example.com/shopstream/transforms/sales"
@@ -28,6 +33,9 @@ type GoldReport struct {
 	Checks map[civil.Date][]lake.QualityRow // of the days on which some rule does not hold
 	Broken []string                         // files that were set aside
 	Counts lake.GoldCounts                  // over the days that were published
+	// Compacted says how many silver files were replaced by how many, and how
+	// many that were replaced before are gone.
+	Compacted struct{ Replaced, Files, Removed int }
 }
 
 // RunGold makes the days of gold that are to be made, on a runner, and waits.
@@ -73,6 +81,9 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 		if err := report.add(ctx, st, job); err != nil {
 			return report, err
 		}
+	}
+	if o.Compact {
+		return report, o.compact(ctx, st, &report)
 	}
 	return report, nil
 }
@@ -173,6 +184,96 @@ func removeDate(ctx context.Context, st lake.Store, date civil.Date) error {
 		}
 	}
 	return nil
+}
+
+// GoldFrom turns a configuration into the options of a run of gold. It reads
+// the files of the history and the catalogue that it names.
+func GoldFrom(cfg config.Config) (o GoldOptions, err error) {
+	o = GoldOptions{Lake: cfg.Lake.URI, TimeZone: cfg.Gold.TimeZone}
+	if name := cfg.Gold.History; name != "" {
+		if o.History, err = parse(name, sales.ParseHistory); err != nil {
+			return o, fmt.Errorf("gold.history: %w", err)
+		}
+	}
+	if name := cfg.Gold.Catalogue; name != "" {
+		if o.Catalogue, err = parse(name, sales.ParseCatalogue); err != nil {
+			return o, fmt.Errorf("gold.catalogue: %w", err)
+		}
+	}
+	if cfg.Gold.Quality != "" {
+		if o.Quality, err = readRules(cfg.Gold.Quality); err != nil {
+			return o, fmt.Errorf("gold.quality: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// readRules reads the folder of a shop's own quality rules.
+func readRules(dir string) (map[string]string, error) {
+	texts := map[string]string{}
+	for _, t := range tables.All() {
+		text, err := os.ReadFile(filepath.Join(dir, t.Name, "quality.yaml"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		texts[t.Name] = string(text)
+	}
+	if len(texts) == 0 {
+		return nil, fmt.Errorf("expected files such as %s, found none", filepath.Join(dir, "daily_sales", "quality.yaml"))
+	}
+	return texts, sales.Rules{Quality: texts}.CheckQuality()
+}
+
+func parse[T any](name string, parse func([]byte) (T, error)) (T, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	v, err := parse(data)
+	if err != nil {
+		return v, fmt.Errorf("%s: %w", name, err)
+	}
+	return v, nil
+}
+
+// replacedGrace is how long the files are kept that compaction has replaced:
+// longer than any reading takes that has begun before.
+const replacedGrace = time.Hour
+
+// compact rewrites the silver of finished UTC dates into few files, and removes
+// the files that an earlier run has replaced.
+func (o GoldOptions) compact(ctx context.Context, st lake.Store, r *GoldReport) error {
+	ledger, err := lake.ReadLedger(ctx, st)
+	if err != nil {
+		return err
+	}
+	dates := map[civil.Date]bool{}
+	for _, row := range ledger.Visible() {
+		dates[civil.DateOf(time.UnixMilli(row.Window).UTC())] = true
+	}
+	sealed, _ := ledger.Sealed()
+	for _, date := range slices.SortedFunc(maps.Keys(dates), civil.Date.Compare) {
+		if ledger.Closed == nil && date.AddDays(1).In(time.UTC).UnixMilli() > sealed.End {
+			continue // it may still get events
+		}
+		stats, err := lake.Compact(ctx, st, ledger, date)
+		if err != nil {
+			return err
+		}
+		if stats.Before != stats.After {
+			r.Compacted.Replaced += stats.Before
+			r.Compacted.Files += stats.After
+		}
+	}
+	if ledger, err = lake.ReadLedger(ctx, st); err != nil {
+		return err
+	}
+	r.Compacted.Removed, err = lake.RemoveReplaced(ctx, st, ledger, replacedGrace)
+	return err
 }
 
 // For fits the options to a runner.

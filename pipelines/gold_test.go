@@ -19,6 +19,8 @@ import (
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/shop"
+	"example.com/shopstream/internal/warehouse/duck"
+	"example.com/shopstream/sql"
 	"example.com/shopstream/transforms/sales"
 )
 
@@ -372,11 +374,69 @@ func retailGold(t *testing.T, o StreamingOptions) {
 	if want := fmt.Sprintln("10666684.544", "896812.49", "9769872.054", 305, 19960, 3922, "58960.79", "200920.6"); got != want {
 		t.Errorf("revenue, cancelled, net, days, orders, products, first and last day: %s, expected %s", got, want)
 	}
+	askRetail(t, o.Lake)
 	before := goldFiles(t, o.Lake)
 	if r := gold(GoldOptions{Rebuild: true}, Direct); r.Unchanged != 374 {
 		t.Errorf("again on the direct runner: %d days are the same", r.Unchanged)
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(goldFiles(t, o.Lake)))); diff != "" || !maps.Equal(before, goldFiles(t, o.Lake)) {
 		t.Error("made again, gold has other bytes")
+	}
+}
+
+// askRetail asks the same of SQL.
+func askRetail(t *testing.T, lakeURI string) {
+	t.Helper()
+	db, err := duck.Open(t.Context(), lakeURI, duck.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, c := range []struct {
+		name   string
+		params map[string]string
+		want   []string // column=value of each row
+	}{
+		{"daily_revenue", map[string]string{"from": "2010-12-01", "to": "2010-12-01"}, []string{"revenue=58960.79 complete=true"}},
+		{"daily_revenue", map[string]string{"from": "2011-12-09", "to": "2011-12-09"}, []string{"revenue=200920.6 complete=true"}},
+		{"top_selling_products", map[string]string{"limit": "3"}, []string{"product_id=DOT revenue=206248.77", "product_id=22423 revenue=174484.74", "product_id=23843 revenue=168469.6"}},
+	} {
+		rows, err := sql.Run(t.Context(), db, c.name, c.params)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		var got []string
+		for _, row := range rows.Rows {
+			var cells []string
+			for i, column := range rows.Columns {
+				if strings.Contains(" "+c.want[0], " "+column.Name+"=") {
+					cells = append(cells, column.Name+"="+sql.Text(row[i]))
+				}
+			}
+			got = append(got, strings.Join(cells, " "))
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s %v (-want +got):\n%s", c.name, c.params, diff)
+		}
+	}
+	rows, err := db.Query(t.Context(), "SELECT SUM(net_revenue), SUM(revenue), SUM(cancelled_revenue), COUNT(DISTINCT date) FROM daily_sales", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var totals []string
+	for _, v := range rows.Rows[0] {
+		totals = append(totals, sql.Text(v))
+	}
+	if got, want := strings.Join(totals, " "), "9769872.054 10666684.544 896812.49 305"; got != want {
+		t.Errorf("net revenue, revenue, cancelled, days: %s, expected %s", got, want)
+	}
+	for _, c := range sql.Checks() {
+		if r, err := c.Run(t.Context(), db, nil); err != nil || len(r.Rows) > 0 {
+			t.Errorf("check %s.%s: %v rows break it, %v", c.Table, c.Name, r, err)
+		}
 	}
 }

@@ -76,7 +76,7 @@ func (v *GoldView) count() {
 		}
 		made := int(telemetry.Snapshot().GoldDays - v.before)
 		text := fmt.Sprintf("gold: %d of %s", made, plural(v.days, "business day"))
-		if took := time.Since(v.started); made > 0 && made < v.days {
+		if took := time.Since(v.started); 10*made > v.days && made < v.days {
 			left := time.Duration(float64(took) / float64(made) * float64(v.days-made))
 			text += fmt.Sprintf(", %s left", left.Round(time.Second))
 		}
@@ -106,6 +106,9 @@ func plural(n int, what string) string {
 
 // Write writes the report for people.
 func (r *GoldReport) Write(w io.Writer) {
+	if c := r.Compacted; c.Replaced+c.Removed > 0 {
+		fmt.Fprintf(w, "gold: %d silver files rewritten into %d, %d that were replaced before removed\n", c.Replaced, c.Files, c.Removed)
+	}
 	if r.Days == 0 {
 		return
 	}
@@ -121,12 +124,47 @@ func (r *GoldReport) Write(w io.Writer) {
 	fmt.Fprintln(w, ".")
 	for _, date := range slices.SortedFunc(maps.Keys(r.Failed), civil.Date.Compare) {
 		fmt.Fprintf(w, "STOPPED %s: %s. What stood before stands.\n", date, strings.Join(r.Failed[date], ", "))
-	}
-	for _, date := range slices.SortedFunc(maps.Keys(r.Checks), civil.Date.Compare) {
-		fmt.Fprintf(w, "quality of %s:\n", date)
 		quality.Report(w, r.Checks[date])
 	}
+	r.writeWarnings(w)
 	for _, b := range r.Broken {
 		fmt.Fprintln(w, "SET ASIDE", b)
+	}
+}
+
+// writeWarnings writes a line for each rule that does not hold on some days
+// which were published all the same.
+func (r *GoldReport) writeWarnings(w io.Writer) {
+	dates := map[string][]string{} // by rule
+	details := map[string]string{}
+	for _, date := range slices.SortedFunc(maps.Keys(r.Checks), civil.Date.Compare) {
+		if r.Failed[date] != nil {
+			continue
+		}
+		for _, q := range r.Checks[date] {
+			if q.Passed {
+				continue
+			}
+			rule := q.Severity + " " + q.TableName + "." + q.Rule
+			if d := dates[rule]; len(d) == 0 || d[len(d)-1] != date.String() {
+				dates[rule] = append(d, date.String())
+			}
+			details[rule] = q.Detail
+		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(dates)) {
+		on := dates[rule]
+		text := strings.Join(on, ", ")
+		if len(on) > 4 {
+			text = fmt.Sprintf("%s, %s, … %s (%d days)", on[0], on[1], on[len(on)-1], len(on))
+		}
+		fmt.Fprintf(w, "quality: %s on %s", rule, text)
+		if details[rule] != "" {
+			fmt.Fprintf(w, ", the last time: %s", details[rule])
+		}
+		fmt.Fprintln(w)
+	}
+	if len(dates) > 0 {
+		fmt.Fprintln(w, "quality: all results are in the table quality_results")
 	}
 }

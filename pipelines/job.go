@@ -138,7 +138,7 @@ func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	st, err := lake.Shared(ctx, o.Lake)
+	st, err := lake.SharedNow(ctx, o.Lake)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"cloud.google.com/go/civil"
+	"github.com/goccy/go-yaml"
 
 	"example.com/shopstream/internal/warehouse"
 	"example.com/shopstream/sql/tables"
@@ -17,6 +19,34 @@ import (
 // The parameter @date is the day that it looks at, NULL for all.
 type Check struct {
 	Table, Name, Text string
+	// Severity is that of the rule in the table's quality.yaml that names the
+	// check (docs/quality.md), fail if none does.
+	Severity string
+}
+
+// severities are those of a table's checks by name.
+func severities(table string) map[string]string {
+	text, err := fs.ReadFile(tables.Files, table+"/quality.yaml")
+	if err != nil {
+		return nil // a table without rules
+	}
+	var file struct {
+		Rules []struct {
+			Severity string `yaml:"severity"`
+			SQL      struct {
+				File string `yaml:"file"`
+			} `yaml:"sql"`
+		} `yaml:"rules"`
+	}
+	// The gold job reads the file strictly.
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		panic(fmt.Sprintf("%s/quality.yaml: %v", table, err))
+	}
+	out := map[string]string{}
+	for _, r := range file.Rules {
+		out[r.SQL.File] = r.Severity
+	}
+	return out
 }
 
 // Checks returns the checks of all tables, by table and name.
@@ -31,7 +61,9 @@ func Checks() []Check {
 		if err != nil {
 			panic(err)
 		}
-		out[i] = Check{Table: path.Dir(path.Dir(name)), Name: strings.TrimSuffix(path.Base(name), ".sql"), Text: string(text)}
+		c := Check{Table: path.Dir(path.Dir(name)), Name: strings.TrimSuffix(path.Base(name), ".sql"), Text: string(text)}
+		c.Severity = cmp.Or(severities(c.Table)[c.Name], "fail")
+		out[i] = c
 	}
 	return out
 }

@@ -119,6 +119,9 @@ func TestChecks(t *testing.T) {
 	}
 	for _, c := range checks {
 		rows, err := c.Run(t.Context(), d, nil)
+		if c.Severity != "fail" && c.Severity != "warn" {
+			t.Errorf("check %s of %s: severity %q", c.Name, c.Table, c.Severity)
+		}
 		if err != nil {
 			t.Error(err)
 		} else if len(rows.Rows) > 0 {

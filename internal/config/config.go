@@ -72,6 +72,7 @@ type Lake struct {
 type Gold struct {
 	TimeZone  string `yaml:"time_zone" flag:"time-zone" default:"UTC" check:"zone" help:"time zone of the shop's business days, such as Europe/London"`
 	History   string `yaml:"history" flag:"history" default:"" help:"file of past daily sales to import, CSV or Parquet; days that the lake has events of are left out (empty: none)"`
+	Quality   string `yaml:"quality" flag:"quality" default:"" help:"folder of own quality rules, TABLE/quality.yaml, in place of the built-in ones of those tables (empty: none)"`
 	Catalogue string `yaml:"catalogue" flag:"catalogue" default:"" help:"file of the shop's products, CSV or Parquet: names, and categories for events without one (empty: none)"`
 }
 

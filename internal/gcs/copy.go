@@ -8,8 +8,6 @@ import (
 	"sync"
 
 	"cloud.google.com/go/storage"
-
-	"example.com/shopstream/internal/lake"
 )
 
 // Copied sums a copy up.
@@ -58,25 +56,49 @@ func (c *Client) Copy(ctx context.Context, from, to string, tell func(Object)) (
 			todo = append(todo, o)
 		}
 	}
-	var mu sync.Mutex
-	err = lake.Parallel(len(todo), copiesAtOnce, func(i int) error {
-		o := todo[i]
-		name := strings.TrimPrefix(o.Name, fromPrefix)
-		source := c.client.Bucket(fromBucket).Object(o.Name).Generation(o.Generation)
-		target := c.client.Bucket(toBucket).Object(toPrefix + name)
-		if err := c.copy(ctx, source, target, o, there[name].Generation); err != nil {
-			return explain("copy "+o.Name+" to", "gs://"+toBucket+"/"+toPrefix+name, err)
+	var (
+		mu   sync.Mutex
+		errs []error
+		wg   sync.WaitGroup
+	)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	next := make(chan Object)
+	for range copiesAtOnce {
+		wg.Go(func() {
+			for o := range next {
+				name := strings.TrimPrefix(o.Name, fromPrefix)
+				source := c.client.Bucket(fromBucket).Object(o.Name).Generation(o.Generation)
+				target := c.client.Bucket(toBucket).Object(toPrefix + name)
+				err := c.copy(ctx, source, target, o, there[name].Generation)
+				mu.Lock()
+				switch {
+				case err != nil:
+					errs = append(errs, explain("copy "+o.Name+" to", "gs://"+toBucket+"/"+toPrefix+name, err))
+					stop() // the others need not go on
+				default:
+					done.Objects++
+					done.Bytes += o.Size
+					if tell != nil {
+						tell(o)
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, o := range todo {
+		if ctx.Err() != nil {
+			break
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		done.Objects++
-		done.Bytes += o.Size
-		if tell != nil {
-			tell(o)
-		}
-		return nil
-	})
-	return done, err
+		next <- o
+	}
+	close(next)
+	wg.Wait()
+	if len(errs) > 0 {
+		return done, errs[0] // the others follow from it
+	}
+	return done, ctx.Err()
 }
 
 func (o Object) same(p Object) bool { return o.Size == p.Size && o.crc == p.crc }

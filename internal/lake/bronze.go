@@ -74,7 +74,7 @@ func newBronzeLog(st Store, l *Ledger) (*bronzeLog, error) {
 	next := nextOffsets(rows)
 	positions := map[int32]kafkaio.Position{}
 	sealed, ok := l.Sealed()
-	if ok && sealed.Mark == nil {
+	if l.Settings.State == StateRunner {
 		return nil, fmt.Errorf("the lake %s was written by a job whose runner keeps its state (Flink, Dataflow): expected a ledger that says how far each partition was read. Read the topic again into a new lake", st.URI())
 	}
 	if ok {

@@ -57,7 +57,10 @@ func LockGold(ctx context.Context, st Store) (l *Lease, err error) {
 	case *localStore:
 		var f *os.File
 		if f, err = filelock.Lock(st.root, goldLockName); err == nil {
-			return &Lease{release: f.Close}, nil
+			if err = st.sweepGold(ctx, f); err == nil {
+				return &Lease{release: f.Close}, nil
+			}
+			err = errors.Join(err, f.Close())
 		}
 	case *bucketStore:
 		l, err = st.lock(ctx, leaseTTL, goldLeaseName)
@@ -72,6 +75,21 @@ func LockGold(ctx context.Context, st Store) (l *Lease, err error) {
 		return nil, fmt.Errorf("lock gold of the lake %s: %w", st.URI(), err)
 	}
 	return l, nil
+}
+
+// sweepGold removes what puts left behind that were killed with an earlier
+// holder of the lock f.
+func (s *localStore) sweepGold(ctx context.Context, f *os.File) error {
+	info, err := f.Stat() // written just now, by the clock that dates all files of the lake
+	if err != nil {
+		return err
+	}
+	for _, dir := range [...]string{"gold", "quality", "inputs", publicationsDir, compactionsDir} {
+		if _, err := s.sweepBefore(ctx, dir, "", true, info.ModTime()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const (

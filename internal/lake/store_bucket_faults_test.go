@@ -22,7 +22,7 @@ func failingBucket(t *testing.T, faults *laketest.Faults, r retry) *bucketStore 
 	t.Helper()
 	host, _ := laketest.StartBucket(t, "shop", faults)
 	t.Setenv("STORAGE_EMULATOR_HOST", host)
-	st := mustOpen(t, "gs://shop/lake").(*bucketStore)
+	st := mustOpenRoot(t, "gs://shop/lake").(*bucketStore) // OpenStore asks the bucket, with retries of its own
 	st.retry = r
 	return st
 }

@@ -41,7 +41,7 @@ func throughProxy(t *testing.T, handle func(service http.Handler, w http.Respons
 	}))
 	t.Cleanup(proxy.Close)
 	t.Setenv("STORAGE_EMULATOR_HOST", strings.TrimPrefix(proxy.URL, "http://"))
-	return mustOpen(t, uri), direct
+	return mustOpenRoot(t, uri), direct // OpenStore would be its first request
 }
 
 func TestBucketRetries(t *testing.T) {

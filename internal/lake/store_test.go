@@ -28,7 +28,18 @@ var stores = map[string]func(t testing.TB) Store{
 
 func mustOpen(t testing.TB, uri string) Store {
 	t.Helper()
-	st, err := OpenStore(t.Context(), uri)
+	return opened(t, uri, OpenStore)
+}
+
+// mustOpenRoot opens a store without a look at it.
+func mustOpenRoot(t testing.TB, uri string) Store {
+	t.Helper()
+	return opened(t, uri, openRoot)
+}
+
+func opened(t testing.TB, uri string, open func(context.Context, string) (Store, error)) Store {
+	t.Helper()
+	st, err := open(t.Context(), uri)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 )
 
 // sweep removes the hidden files of puts that were killed in the folder dir
@@ -17,6 +18,12 @@ func (s *localStore) sweep(ctx context.Context, dir, from string, deep bool) (re
 	if locked == nil {
 		return 0, nil
 	}
+	return s.sweepBefore(ctx, dir, from, deep, *locked)
+}
+
+// sweepBefore is sweep for files that are older than locked, when the sole right
+// to write the folder was taken.
+func (s *localStore) sweepBefore(ctx context.Context, dir, from string, deep bool, locked time.Time) (removed int, err error) {
 	entries, err := os.ReadDir(s.path(dir))
 	switch {
 	case ctx.Err() != nil:
@@ -33,14 +40,14 @@ func (s *localStore) sweep(ctx context.Context, dir, from string, deep bool) (re
 		}
 		switch {
 		case e.IsDir() && deep && (name >= from || strings.HasPrefix(from, name+"/")):
-			n, err := s.sweep(ctx, name, from, deep)
+			n, err := s.sweepBefore(ctx, name, from, deep, locked)
 			removed += n
 			if err != nil {
 				return removed, err
 			}
 		case e.Type().IsRegular() && strings.HasPrefix(e.Name(), tempPrefix) && !strings.HasPrefix(e.Name(), tempPrefix+s.nonce):
 			info, err := e.Info()
-			if errors.Is(err, fs.ErrNotExist) || err == nil && info.ModTime().After(*locked) {
+			if errors.Is(err, fs.ErrNotExist) || err == nil && info.ModTime().After(locked) {
 				continue // of a process that does not ask for the lease
 			}
 			if err == nil {

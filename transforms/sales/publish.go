@@ -14,7 +14,6 @@ import (
 
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/telemetry"
-	"example.com/shopstream/sql/tables"
 	"example.com/shopstream/transforms/quality"
 )
 
@@ -46,11 +45,8 @@ func (fn *publishFn) Setup(ctx context.Context) (err error) {
 	if fn.calendar, err = NewCalendar(fn.Rules.TimeZone); err != nil {
 		return err
 	}
-	fn.rules = map[string]quality.Rules{}
-	for _, t := range tables.All() {
-		if fn.rules[t.Name], err = quality.Load(tables.Files, t); err != nil {
-			return err
-		}
+	if fn.rules, err = fn.Rules.quality(); err != nil {
+		return err
 	}
 	fn.catalogue, err = fn.Rules.catalogue(ctx)
 	return err

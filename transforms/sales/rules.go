@@ -4,18 +4,53 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"strings"
 
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/sql/tables"
+	"example.com/shopstream/transforms/quality"
 )
 
 // Rules say how business days are made of events.
 type Rules struct {
-	Lake      string // URI
-	TimeZone  string // IANA name
-	From, To  int32  // business days, as days since the epoch, both included
-	Catalogue string // object of the lake that PutCatalogue wrote; "": none
-	History   string // object of the lake that PutHistory wrote; "": none
-	Suspects  string // name of an object that the run keeps in the lake, and that nobody needs after it
+	Lake      string            // URI
+	TimeZone  string            // IANA name
+	From, To  int32             // business days, as days since the epoch, both included
+	Catalogue string            // object of the lake that PutCatalogue wrote; "": none
+	History   string            // object of the lake that PutHistory wrote; "": none
+	Quality   map[string]string // text of quality.yaml by table, in place of the built-in rules
+	Suspects  string            // name of an object that the run keeps in the lake, and that nobody needs after it
+}
+
+// CheckQuality returns an error if a text of own rules is wrong.
+func (r Rules) CheckQuality() error {
+	_, err := r.quality()
+	return err
+}
+
+// quality are the rules by table.
+func (r Rules) quality() (map[string]quality.Rules, error) {
+	rules := map[string]quality.Rules{}
+	for _, t := range tables.All() {
+		var err error
+		if rules[t.Name], err = quality.Load(ruleFiles(r.Quality), t); err != nil {
+			return nil, err
+		}
+	}
+	return rules, nil
+}
+
+// ruleFiles are the files of sql/tables, some of them with other rules.
+type ruleFiles map[string]string
+
+func (f ruleFiles) Open(name string) (fs.File, error) { return tables.Files.Open(name) }
+
+func (f ruleFiles) ReadFile(name string) ([]byte, error) {
+	if text, ok := f[strings.TrimSuffix(name, "/quality.yaml")]; ok {
+		return []byte(text), nil
+	}
+	return tables.Files.ReadFile(name)
 }
 
 // Catalogue is what the shop says of its products. A nil Catalogue knows none.

@@ -1,6 +1,6 @@
 // Local runs shopstream on one machine in one process: an embedded Kafka
 // broker, a simulated shop or the replay of a file, and the streaming job,
-// from events to a lake and revenue metrics.
+// from events to a lake, revenue metrics, gold's tables and the answers of SQL.
 package main
 
 import (
@@ -24,7 +24,8 @@ import (
 )
 
 const intro = `local runs shopstream on this machine: a Kafka broker, a shop's events, and the
-streaming job that makes a Parquet lake and revenue metrics of them.
+streaming job that makes a Parquet lake and revenue metrics of them; then the tables of
+each business day, and the answers to the main questions.
 
   local                                    two minutes of a simulated shop, 60 times as fast as the clock
   local --duration=0 --speedup=1           a shop in real time, until Ctrl-C
@@ -52,7 +53,7 @@ func start(args []string) int {
 	flag.StringVar(&set.source, "source", "", "`file` to replay: Online Retail (.csv, .csv.gz), OTTO or our own events (.jsonl)")
 	flag.StringVar(&set.format, "format", "auto", "what the file holds: auto, online-retail, otto or events")
 	flag.DurationVar(&set.duration, "duration", 2*time.Minute, "how long to simulate; 0: until Ctrl-C")
-	loader := config.Bind(flag.CommandLine, "kafka", "stream", "lake", "metrics", "log", "simulate")
+	loader := config.Bind(flag.CommandLine, "kafka", "stream", "lake", "gold", "metrics", "log", "simulate")
 	help := func(w io.Writer) error {
 		return loader.Usage(w, flag.CommandLine, intro, "data", "source", "format", "duration")
 	}
@@ -145,6 +146,10 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	if err := o.For(pipelines.Prism); err != nil {
 		return err
 	}
+	tables, err := pipelines.GoldFrom(cfg)
+	if err != nil {
+		return err
+	}
 	events, err := open(ctx, cfg, set)
 	if err != nil {
 		return err
@@ -165,5 +170,8 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	if err != nil {
 		return err
 	}
-	return report(context.WithoutCancel(ctx), os.Stdout, o, totals)
+	if err := report(context.WithoutCancel(ctx), os.Stdout, o, totals); err != nil {
+		return err
+	}
+	return gold(ctx, os.Stdout, tables)
 }

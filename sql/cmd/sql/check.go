@@ -9,8 +9,6 @@ import (
 
 	"example.com/shopstream/internal/warehouse"
 	"example.com/shopstream/sql"
-	"example.com/shopstream/sql/tables"
-	"example.com/shopstream/transforms/quality"
 )
 
 // shownRows is how many rows of a failed check are shown.
@@ -60,31 +58,8 @@ published. Exits with 1 if a check or a rule of severity fail does not hold.`,
 	return cmd
 }
 
-// severities are those of the checks that a table's quality.yaml names, by
-// table and name.
-func severities() (map[[2]string]quality.Severity, error) {
-	out := map[[2]string]quality.Severity{}
-	for _, t := range tables.All() {
-		rules, err := quality.Load(tables.Files, t)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rules.Rules {
-			if r.SQL != "" {
-				out[[2]string{t.Name, r.SQL}] = r.Severity
-			}
-		}
-	}
-	return out, nil
-}
-
-// runChecks reports whether all checks hold but those of severity warn. A check
-// that no rule names is of severity fail.
+// runChecks reports whether all checks hold but those of severity warn.
 func runChecks(cmd *cobra.Command, w warehouse.Warehouse, date *civil.Date) (bool, error) {
-	severity, err := severities()
-	if err != nil {
-		return false, err
-	}
 	good := true
 	out := cmd.OutOrStdout()
 	for _, c := range sql.Checks() {
@@ -97,7 +72,7 @@ func runChecks(cmd *cobra.Command, w warehouse.Warehouse, date *civil.Date) (boo
 			continue
 		}
 		word := "FAIL"
-		if severity[[2]string{c.Table, c.Name}] == quality.Warn {
+		if c.Severity == "warn" {
 			word = "warn"
 		} else {
 			good = false

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"example.com/shopstream/internal/warehouse/duck"
+	"example.com/shopstream/pipelines"
+	"example.com/shopstream/sql"
+)
+
+// mainQueries are what local ends with, and how many rows of each it shows.
+var mainQueries = []struct {
+	name string
+	rows int
+}{{"daily_revenue", 28}, {"category_growth", 10}, {"top_selling_products", 10}, {"demand_vs_actual", 10}}
+
+// errStopped says that a quality rule has stopped a business day.
+var errStopped = errors.New("a quality rule has stopped a business day: see above")
+
+// gold makes gold's tables of the lake, open days too, and prints the answers
+// of the main queries.
+func gold(ctx context.Context, w io.Writer, o pipelines.GoldOptions) error {
+	pipelines.LimitGoldMemory()
+	o.IncludeOpen = true
+	fmt.Fprintln(w)
+	view := pipelines.NewGoldView(w, isTerminal(w))
+	made, err := o.RunGold(ctx, pipelines.Prism, view)
+	view.Stop()
+	if err != nil {
+		return fmt.Errorf("gold: %w", err)
+	}
+	made.Write(w)
+	if err := ask(ctx, w, o.Lake); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, `
+The lake is %[1]s. Ask it more:
+  go run ./sql/cmd/sql list
+  go run ./sql/cmd/sql run basket --lake=%[1]s
+  go run ./sql/cmd/sql query 'SELECT country, SUM(amount) AS revenue FROM order_lines WHERE NOT cancelled GROUP BY country ORDER BY revenue DESC' --lake=%[1]s
+`, o.Lake)
+	if len(made.Failed) > 0 {
+		return errStopped
+	}
+	return nil
+}
+
+func ask(ctx context.Context, w io.Writer, lakeURI string) (err error) {
+	db, err := duck.Open(ctx, lakeURI, duck.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	for _, q := range mainQueries {
+		query, err := sql.Lookup(q.name)
+		if err != nil {
+			return err
+		}
+		rows, err := sql.Run(ctx, db, q.name, nil)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "\n%s: %s\n", q.name, query.Description)
+		if len(rows.Rows) == 0 && q.name == "demand_vs_actual" {
+			fmt.Fprintln(w, "(nothing was predicted yet)")
+			continue
+		}
+		if err := sql.WriteTableWith(w, rows, sql.TableOptions{Width: width(w), Rows: q.rows}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// width is how many characters a line of w takes.
+func width(w io.Writer) int {
+	const plain = 120
+	if f, ok := w.(*os.File); ok && isTerminal(w) {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 40 {
+			return columns
+		}
+	}
+	return plain
+}

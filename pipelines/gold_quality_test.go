@@ -1,0 +1,112 @@
+package pipelines
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/civil"
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/shopstream/internal/lake"
+)
+
+// A rule that does not hold warns, sets rows aside or stops the day, as its
+// severity says, and nothing is published by halves.
+func TestQualitySeverities(t *testing.T) {
+	program := build(t, "./cmd/gold")
+	for _, severity := range []string{"warn", "quarantine", "fail"} {
+		t.Run(severity, func(t *testing.T) {
+			l := newSmallLake(t, t.TempDir())
+			day := civil.DateOf(firstDay)
+			l.day(day)
+			l.day(day.AddDays(1))
+			l.gold(GoldOptions{})
+			before := goldFiles(t, l.uri)
+
+			// Something late for each day, of which the rule does not let one pass.
+			absurd := l.order(day.In(time.UTC))
+			absurd.ProductID, absurd.Quantity = "absurd", 5000
+			plain := l.order(day.AddDays(1).In(time.UTC))
+			l.hour(day.AddDays(2).In(time.UTC), nil, []lake.SilverRow{absurd, plain})
+			rules := t.TempDir()
+			l.must(os.MkdirAll(filepath.Join(rules, "daily_sales"), 0o755))
+			l.must(os.WriteFile(filepath.Join(rules, "daily_sales", "quality.yaml"), []byte(
+				"rules:\n  - name: few_units\n    severity: "+severity+"\n    range: {columns: [units], max: 1000}\n"), 0o600))
+
+			out, err := exec.Command(program, "--lake="+l.uri, "--quality="+rules).CombinedOutput()
+			code := 0
+			if err != nil {
+				code = err.(*exec.ExitError).ExitCode()
+			}
+			daily, readErr := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day))
+			l.must(readErr)
+			has := slices.ContainsFunc(daily, func(r lake.DailySalesRow) bool { return r.ProductID == "absurd" })
+			aside, asideErr := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.QuarantineName("daily_sales", day))
+			results, readErr := lake.ReadAll[lake.QualityRow](t.Context(), l.st, lake.GoldName("quality_results", day))
+			l.must(readErr)
+			i := slices.IndexFunc(results, func(r lake.QualityRow) bool { return r.Rule == "few_units" })
+			if i < 0 || results[i].Passed || results[i].RowsFailed != 1 || results[i].Severity != severity || !strings.Contains(results[i].Detail, "absurd") {
+				t.Errorf("the result of the rule: %+v", results)
+			}
+			if !strings.Contains(string(out), "few_units") || !strings.Contains(string(out), "absurd") {
+				t.Errorf("the report does not name the rule and the row:\n%s", out)
+			}
+			numbers := map[civil.Date]int64{day: 2, day.AddDays(1): 2}
+			switch severity {
+			case "warn":
+				if code != 0 || !has || asideErr == nil {
+					t.Errorf("exit code %d, the row is published: %v, set aside: %v\n%s", code, has, aside, out)
+				}
+			case "quarantine":
+				if code != 0 || has || len(aside) != 1 || aside[0].ProductID != "absurd" {
+					t.Errorf("exit code %d, the row is published: %v, set aside: %v\n%s", code, has, aside, out)
+				}
+			case "fail":
+				numbers[day] = 1
+				if code != 3 || has || asideErr == nil || !strings.Contains(string(out), "STOPPED "+day.String()) {
+					t.Errorf("exit code %d, the row is published: %v, set aside: %v\n%s", code, has, aside, out)
+				}
+				for name, content := range goldFiles(t, l.uri) {
+					if strings.Contains(name, "date="+day.String()) && !strings.Contains(name, "quality_results") && content != before[name] {
+						t.Errorf("%s has changed, though the day was stopped", name)
+					}
+				}
+			}
+			if diff := cmp.Diff(numbers, published(t, l.st)); diff != "" {
+				t.Error(diff)
+			}
+			if severity != "fail" {
+				return
+			}
+			// Without the rule, the day is still to be made, and is.
+			if r := l.gold(GoldOptions{}); r.Published != 1 || r.Dirty != 1 {
+				t.Errorf("after the rule was dropped: %+v", r)
+			}
+		})
+	}
+}
+
+func TestWrongQualityRules(t *testing.T) {
+	program := build(t, "./cmd/gold")
+	for name, text := range map[string]string{
+		"a column that is not there": "rules:\n  - name: x\n    severity: warn\n    not_null: {columns: [colour]}\n",
+		"no such severity":           "rules:\n  - name: x\n    severity: grave\n    not_null: {columns: [units]}\n",
+	} {
+		dir := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(dir, "daily_sales"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "daily_sales", "quality.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(program, "--lake="+t.TempDir(), "--quality="+dir).CombinedOutput()
+		if err == nil || err.(*exec.ExitError).ExitCode() != 2 || !strings.Contains(string(out), "daily_sales/quality.yaml") {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
