@@ -64,15 +64,14 @@ const (
 
 // dayInputs is what a business day is made of.
 type dayInputs struct {
-	day       int32
-	inputs    bytes.Buffer // what its rows follow from
-	silver    int64        // rows, or −1 where windows stick out of the day
-	late      int64        // rows, or −1 where the ledger counts other days with them
-	rows      []int        // of the ledger: its silver
-	lateRows  []int        // of the ledger: its late files
-	history   bool
-	planned   sales.PlannedDay
-	inputSize int64
+	day      int32
+	inputs   bytes.Buffer // what its rows follow from
+	silver   int64        // rows, or −1 where windows stick out of the day
+	late     int64        // rows, or −1 where the ledger counts other days with them
+	rows     []int        // of the ledger: its silver
+	lateRows []int        // of the ledger: its late files
+	history  bool
+	planned  sales.PlannedDay
 }
 
 // asked reports whether days were asked for by name.

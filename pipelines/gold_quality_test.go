@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,10 +40,7 @@ func TestQualitySeverities(t *testing.T) {
 				"rules:\n  - name: few_units\n    severity: "+severity+"\n    range: {columns: [units], max: 1000}\n"), 0o600))
 
 			out, err := exec.Command(program, "--lake="+l.uri, "--quality="+rules).CombinedOutput()
-			code := 0
-			if err != nil {
-				code = err.(*exec.ExitError).ExitCode()
-			}
+			code := exitCode(err)
 			daily, readErr := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day))
 			l.must(readErr)
 			has := slices.ContainsFunc(daily, func(r lake.DailySalesRow) bool { return r.ProductID == "absurd" })
@@ -91,6 +89,18 @@ func TestQualitySeverities(t *testing.T) {
 	}
 }
 
+// exitCode is that of a program which has ended with err; −1 if it did not start.
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return -1
+}
+
 func TestWrongQualityRules(t *testing.T) {
 	program := build(t, "./cmd/gold")
 	for name, text := range map[string]string{
@@ -105,7 +115,7 @@ func TestWrongQualityRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := exec.Command(program, "--lake="+t.TempDir(), "--quality="+dir).CombinedOutput()
-		if err == nil || err.(*exec.ExitError).ExitCode() != 2 || !strings.Contains(string(out), "daily_sales/quality.yaml") {
+		if exitCode(err) != 2 || !strings.Contains(string(out), "daily_sales/quality.yaml") {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}

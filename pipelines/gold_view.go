@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"cloud.google.com/go/civil"
@@ -23,7 +22,6 @@ type GoldView struct {
 	w        io.Writer
 	terminal bool
 
-	mu      sync.Mutex
 	before  int64 // days that this process had made before
 	days    int
 	started time.Time
@@ -41,7 +39,10 @@ func (v *GoldView) Planned(p *GoldPlan) {
 		n    int
 		what string
 	}{
-		{p.Dirty, "of them changed"}, {p.Fresh, "stand as they should"}, {p.Open, "still open"}, {p.Overlap, "of the history not taken, the lake has them"},
+		{p.Dirty, "of them changed"},
+		{p.Fresh, "stand as they should"},
+		{p.Open, "still open"},
+		{p.Overlap, "of the history not taken, the lake has them"},
 		{len(p.Gone), "removed, there are no such days any more"},
 	} {
 		if part.n > 0 {

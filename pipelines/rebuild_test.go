@@ -301,7 +301,7 @@ func TestKilledRebuild(t *testing.T) {
 	kills := setting(t, "SHOPSTREAM_KILLS", 3)
 	rnd := randomly(t, t.Name())
 	cluster := startBroker(t, 4)
-	deliver(t, cluster, simulate(t, producer.SimulateOptions{Seed: 24, Density: 200, Count: 100_000}), 0)
+	deliver(t, cluster, simulate(t, producer.SimulateOptions{Seed: 24, Density: 300, Count: 60_000}), 0)
 	o := options(cluster, t.TempDir())
 	run(t, o)
 	want := read(t, o.Lake)
@@ -343,7 +343,7 @@ func TestKilledRebuild(t *testing.T) {
 	for {
 		j := startJob(t, program, nil, args...)
 		began := time.Now()
-		if killed < kills && j.killAfter(between(rnd, 100*time.Millisecond, 800*time.Millisecond)) {
+		if killed < kills && j.killAfter(between(rnd, 50*time.Millisecond, 500*time.Millisecond)) {
 			killed++
 			if lake.Generation(mustStore(t, o.Lake)) > 0 {
 				break // after its last put
@@ -475,7 +475,7 @@ func TestRebuildWithOtherEventTimes(t *testing.T) {
 	right := options(cluster, t.TempDir())
 	run(t, right)
 	o := options(cluster, t.TempDir())
-	o.Source.Skew = 100 * 365 * 24 * time.Hour
+	o.Source.Skew, o.Source.BundleRecords, o.Source.FetchBytes = 100*365*24*time.Hour, 500, 20_000
 	run(t, o)
 	if read(t, o.Lake).totals.Dead["event_time_in_future"] > 0 {
 		t.Fatal("times ahead were not believed: the test shows too little")

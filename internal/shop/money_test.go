@@ -146,8 +146,21 @@ func TestMoneyStringRoundTrip(t *testing.T) {
 
 func TestDiv(t *testing.T) {
 	for _, c := range []struct{ m, q, want int64 }{
-		{10, 4, 2}, {30, 4, 8}, {50, 4, 12}, {-10, 4, -2}, {-30, 4, -8}, {11, 4, 3}, {-11, 4, -3}, {7, 1, 7}, {0, 3, 0}, {1, 2, 0}, {3, 2, 2}, {1, -2, 0}, {3, -2, -2},
-		{int64(shop.MaxMoney), 3, 333_333_333_333_333_333}, {2, math.MaxInt64, 0},
+		{10, 4, 2},
+		{30, 4, 8},
+		{50, 4, 12},
+		{-10, 4, -2},
+		{-30, 4, -8},
+		{11, 4, 3},
+		{-11, 4, -3},
+		{7, 1, 7},
+		{0, 3, 0},
+		{1, 2, 0},
+		{3, 2, 2},
+		{1, -2, 0},
+		{3, -2, -2},
+		{int64(shop.MaxMoney), 3, 333_333_333_333_333_333},
+		{2, math.MaxInt64, 0},
 	} {
 		if got, ok := shop.Money(c.m).Div(c.q); !ok || int64(got) != c.want {
 			t.Errorf("%d / %d = %d, %v; expected %d", c.m, c.q, got, ok, c.want)

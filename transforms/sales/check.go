@@ -1,6 +1,7 @@
 package sales
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,7 +62,7 @@ func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, day int32
 		aside[table] = o.Quarantined
 	}
 	slices.SortFunc(out.Results, func(a, b lake.QualityRow) int {
-		return cmpTexts(a.TableName, b.TableName, a.Rule, b.Rule, a.ColumnName, b.ColumnName)
+		return cmp.Or(cmp.Compare(a.TableName, b.TableName), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.ColumnName, b.ColumnName))
 	})
 	for _, r := range out.Results {
 		if !r.Passed && r.Severity == string(quality.Fail) {
@@ -174,16 +175,4 @@ func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header) []lake.Qu
 	return append(rows,
 		result("no_conflicts", string(quality.Warn), "= 0", h.Conflicts, h.Conflicts == 0, list),
 		result("amounts_fit", string(quality.Warn), "= 0", h.Overflow, h.Overflow == 0, list))
-}
-
-func cmpTexts(pairs ...string) int {
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i] != pairs[i+1] {
-			if pairs[i] < pairs[i+1] {
-				return -1
-			}
-			return 1
-		}
-	}
-	return 0
 }

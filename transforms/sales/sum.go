@@ -27,7 +27,6 @@ type sumFn struct {
 	days      map[int32]*partial
 	day       int32 // of the partial that was used last
 	last      *partial
-	size      int // about, of all days
 	suspects  [hashShards][]byte
 }
 

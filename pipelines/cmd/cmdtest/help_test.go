@@ -20,6 +20,12 @@ func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
 		{"local"},
 		{"streaming"},
+		{"gold"},
+		{"rebuild"},
+		{"warehouse"},
+		{"warehouse", "publish"},
+		{"sql"},
+		{"sql", "run"},
 		{"producer"},
 		{"producer", "simulate"},
 		{"producer", "replay"},

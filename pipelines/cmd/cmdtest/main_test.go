@@ -47,7 +47,8 @@ func build() (string, error) {
 		return "", err
 	}
 	for program, cgo := range map[string]string{
-		"pipelines/cmd/streaming": "0", "producer/cmd/producer": "0", "pipelines/cmd/local": "1",
+		"pipelines/cmd/streaming": "0", "pipelines/cmd/gold": "0", "pipelines/cmd/rebuild": "0", "pipelines/cmd/warehouse": "0", "producer/cmd/producer": "0",
+		"pipelines/cmd/local": "1", "sql/cmd/sql": "1", // they link DuckDB
 	} {
 		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", dir+"/", "example.com/shopstream/"+program)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
