@@ -149,9 +149,16 @@ func (w *sealWatch) end() time.Duration {
 // does not name, or lacks one that it names.
 func onlyNamed(t testing.TB, dir string) {
 	t.Helper()
-	_, ledger := openLake(t, dir)
+	st, ledger := openLake(t, dir)
 	named := map[string]bool{
 		".lock": true, "lake.json": true, "ledger/closed.json": true, "ledger/seal.json": true, "ledger/metrics-seal.json": true,
+	}
+	gold, err := lake.ReadPublications(t.Context(), st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(gold) > 0 {
+		named[".gold.lock"], named["ledger/gold.json"] = true, true
 	}
 	add := func(name string) { named[name] = false } // until it is found
 	for _, r := range ledger.Visible() {
@@ -165,6 +172,12 @@ func onlyNamed(t testing.TB, dir string) {
 	for _, r := range ledger.VisibleMetrics() {
 		for _, f := range r.Files {
 			add(f.Name)
+		}
+	}
+	for date, p := range gold {
+		add("ledger/gold/date=" + date.String() + ".json")
+		for _, f := range p.Tables {
+			add(f.File)
 		}
 	}
 	rows := 0

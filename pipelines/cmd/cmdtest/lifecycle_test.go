@@ -34,7 +34,7 @@ func TestInterruptedLocal(t *testing.T) {
 		t.Errorf("exit code %d, want 0 and nothing on standard error:\n%s", r.code, r.stderr)
 	}
 	m := regexp.MustCompile(`\nThe ledger: ([0-9,]+) records read = .* late\. The identity holds\.\n`).FindStringSubmatch(r.stdout)
-	if m == nil || !strings.Contains(r.stdout, "Top products by revenue") || !strings.Contains(r.stdout, "\nThe lake is "+data+"/lake\n") {
+	if m == nil || !strings.Contains(r.stdout, "\ntop_selling_products: ") || !strings.Contains(r.stdout, "\nThe lake is "+data+"/lake\n") {
 		t.Fatalf("no report:\n%s", r.stdout)
 	}
 	read, err := strconv.ParseInt(strings.ReplaceAll(m[1], ",", ""), 10, 64)

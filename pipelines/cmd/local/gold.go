@@ -40,7 +40,8 @@ func gold(ctx context.Context, w io.Writer, o pipelines.GoldOptions) error {
 		return err
 	}
 	fmt.Fprintf(w, `
-The lake is %[1]s. Ask it more:
+The lake is %[1]s
+Ask it more:
   go run ./sql/cmd/sql list
   go run ./sql/cmd/sql run basket --lake=%[1]s
   go run ./sql/cmd/sql query 'SELECT country, SUM(amount) AS revenue FROM order_lines WHERE NOT cancelled GROUP BY country ORDER BY revenue DESC' --lake=%[1]s

@@ -173,5 +173,8 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	if err := report(context.WithoutCancel(ctx), os.Stdout, o, totals); err != nil {
 		return err
 	}
+	if ctx.Err() != nil { // asked to finish: this is a part of it
+		ctx = context.WithoutCancel(ctx)
+	}
 	return gold(ctx, os.Stdout, tables)
 }
