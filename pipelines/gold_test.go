@@ -255,6 +255,31 @@ func TestSecondGoldIsRefused(t *testing.T) {
 	l.gold(GoldOptions{})
 }
 
+// Gold of a lake in a bucket is gold of the same lake in a folder.
+func TestGoldInBucket(t *testing.T) {
+	local, bucket := newSmallLake(t, t.TempDir()), newSmallLake(t, startBucket(t)+"/gold")
+	day := civil.DateOf(firstDay)
+	for _, l := range []*smallLake{local, bucket} {
+		l.day(day)
+		l.day(day.AddDays(1))
+		if r := l.gold(GoldOptions{}); r.Published != 2 {
+			t.Fatalf("%+v", r)
+		}
+	}
+	for name, want := range goldFiles(t, local.uri) {
+		got, err := bucket.st.Get(t.Context(), name)
+		if err != nil || string(got) != want {
+			t.Errorf("%s is another file in the bucket: %v", name, err)
+		}
+	}
+	lock, err := lake.LockGold(t.Context(), bucket.st)
+	bucket.must(err)
+	if _, err := bucket.tryGold(GoldOptions{}); err == nil || !strings.Contains(err.Error(), "wait until that one has ended") {
+		t.Errorf("gold beside gold: %v", err)
+	}
+	bucket.must(lock.Release())
+}
+
 func TestHistoryAndCatalogue(t *testing.T) {
 	l := newSmallLake(t, t.TempDir())
 	day := civil.DateOf(firstDay)
