@@ -21,9 +21,9 @@ import (
 func TestKilledGold(t *testing.T) {
 	kills := int(setting(t, "SHOPSTREAM_GOLD_KILLS", 4))
 	program := build(t, "./cmd/gold")
-	gold := func(dir string, after time.Duration) (killed bool) {
+	gold := func(dir string, after time.Duration, more ...string) (killed bool) {
 		t.Helper()
-		cmd := exec.Command(program, "--lake="+dir)
+		cmd := exec.Command(program, append(more, "--lake="+dir)...)
 		var out strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
@@ -54,14 +54,14 @@ func TestKilledGold(t *testing.T) {
 	}
 	before.hour(day.AddDays(days).In(time.UTC), nil, late)
 
-	copyOf := func() string {
+	copyOf := func(of string) string {
 		dir := filepath.Join(t.TempDir(), "lake")
-		if err := os.CopyFS(dir, os.DirFS(before.uri)); err != nil {
+		if err := os.CopyFS(dir, os.DirFS(of)); err != nil {
 			t.Fatal(err)
 		}
 		return dir
 	}
-	undisturbed := copyOf()
+	undisturbed := copyOf(before.uri)
 	began := time.Now()
 	gold(undisturbed, 0)
 	took := time.Since(began)
@@ -82,7 +82,7 @@ func TestKilledGold(t *testing.T) {
 		if rounds > 5+3*kills {
 			t.Fatalf("%d kills in %d rounds", killed, rounds)
 		}
-		dir := copyOf()
+		dir := copyOf(before.uri)
 		// The time that a run takes changes with what else the machine does.
 		if gold(dir, between(rnd, longest/3, longest)) {
 			killed++
@@ -126,6 +126,19 @@ func TestKilledGold(t *testing.T) {
 					t.Errorf("after a kill and another run, %s is not that of an undisturbed run (it is the old one: %v)", name, got[name] == old[name])
 				}
 			}
+		}
+	}
+	// And a run with a catalogue that is killed, after which it is made without one again.
+	catalogue := filepath.Join(t.TempDir(), "catalogue.csv")
+	if err := os.WriteFile(catalogue, []byte("product_id,product_name\np1,One\np2,Two\np3,Three\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range max(2, kills/5) {
+		dir := copyOf(undisturbed)
+		gold(dir, between(rnd, longest/3, longest), "--catalogue="+catalogue)
+		gold(dir, 0)
+		if got := goldFiles(t, dir); !maps.Equal(got, fresh) {
+			t.Error("after a killed run with other inputs, the old inputs do not make the old gold")
 		}
 	}
 	t.Logf("%d kills of a run of %s, %d of them between the first file and the last", killed, took.Round(time.Millisecond), amid)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/civil"
+	"github.com/google/uuid"
 
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/transforms/sales"
@@ -51,6 +52,7 @@ type GoldPlan struct {
 	Gone      []civil.Date // days that stand and should not: their time zone was another
 	catalogue string
 	history   string
+	rules     string // hash of the quality rules
 }
 
 const (
@@ -77,6 +79,31 @@ type dayInputs struct {
 // asked reports whether days were asked for by name.
 func (o GoldOptions) asked() bool { return o.From.IsValid() || o.To.IsValid() }
 
+// span says which days were asked for.
+func (o GoldOptions) span() string {
+	switch {
+	case !o.From.IsValid():
+		return "to " + o.To.String()
+	case !o.To.IsValid():
+		return "from " + o.From.String()
+	}
+	return "from " + o.From.String() + " to " + o.To.String()
+}
+
+// suspectsPrefix begins the names of objects that a run of gold needs while it
+// runs. Each has its own: a job on a cluster may outlive the program that
+// started it.
+const suspectsPrefix = "inputs/suspects-"
+
+// lastComplete is the last day whose end the ledger's seal has passed.
+func lastComplete(ledger *lake.Ledger, calendar *sales.Calendar) int32 {
+	row, ok := ledger.Sealed()
+	if !ok {
+		return -1 << 31
+	}
+	return calendar.Day(row.End*1000) - 1
+}
+
 // plan finds the days to make. It reads the ledger and what stands in gold.
 func (o GoldOptions) plan(ctx context.Context, st lake.Store) (*GoldPlan, error) {
 	ledger, err := lake.ReadLedger(ctx, st)
@@ -102,17 +129,21 @@ func (o GoldOptions) plan(ctx context.Context, st lake.Store) (*GoldPlan, error)
 			return nil, err
 		}
 	}
+	if p.rules, err = (sales.Rules{Quality: o.Quality}).QualityHash(); err != nil {
+		return nil, err
+	}
 	days := o.inputs(ledger, calendar)
 	p.Overlap = o.addHistory(days, p.history)
-	fillGaps(days)
-	if !o.asked() {
-		for date := range standing {
-			if days[sales.DayOf(date)] == nil {
-				p.Gone = append(p.Gone, date)
-			}
+	fillGaps(days, lastComplete(ledger, calendar))
+	for date, s := range standing {
+		switch otherZone := s.Number > 0 && s.TimeZone != o.TimeZone; {
+		case otherZone && o.asked():
+			return nil, fmt.Errorf("%w: %s stands with business days of %s: make all days again with --rebuild and without dates", errTimeZone, date, s.TimeZone)
+		case otherZone && days[sales.DayOf(date)] == nil:
+			p.Gone = append(p.Gone, date)
 		}
-		slices.SortFunc(p.Gone, civil.Date.Compare)
 	}
+	slices.SortFunc(p.Gone, civil.Date.Compare)
 	if err := o.choose(p, days, standing, ledger, calendar); err != nil {
 		return nil, err
 	}
@@ -179,21 +210,25 @@ func (o GoldOptions) addHistory(days map[int32]*dayInputs, name string) (overlap
 			continue
 		}
 		last = day
-		if days[day] != nil {
-			overlap++
-			continue
+		d := days[day]
+		if d == nil {
+			d = &dayInputs{day: day, history: true}
+			days[day] = d
+		} else {
+			overlap++ // the day's own events win, if it turns out to have any
 		}
-		d := &dayInputs{day: day, history: true}
 		fmt.Fprintln(&d.inputs, "history", name)
-		days[day] = d
 	}
 	return overlap
 }
 
 // fillGaps adds days without events between days that have some: that nothing
 // was sold is a fact, and something that rules can find.
-func fillGaps(days map[int32]*dayInputs) {
+func fillGaps(days map[int32]*dayInputs, last int32) {
 	known := slices.Sorted(maps.Keys(days))
+	if n := len(known); n > 0 && last > known[n-1] {
+		known = append(known, last+1)
+	}
 	for i := 1; i < len(known); i++ {
 		if gap := known[i] - known[i-1]; gap > longestGap {
 			continue
@@ -223,12 +258,12 @@ func (o GoldOptions) choose(p *GoldPlan, days map[int32]*dayInputs, standing map
 			delete(days, day)
 			continue
 		}
-		fmt.Fprintln(&d.inputs, inputsVersion, o.TimeZone, p.catalogue, complete)
+		fmt.Fprintln(&d.inputs, inputsVersion, o.TimeZone, p.catalogue, complete, p.rules)
 		d.planned = sales.PlannedDay{
 			Inputs: sales.Hash(d.inputs.Bytes()), Complete: complete, History: d.history, Silver: d.silver, Late: d.late,
 		}
 		stands, ok := standing[date]
-		ok = ok && stands.Number > 0
+		ok = ok && stands.Number > 0 && stands.Attempt == nil
 		switch {
 		case ok && stands.Inputs == d.planned.Inputs && !o.Rebuild && !o.asked():
 			p.Fresh++
@@ -241,9 +276,9 @@ func (o GoldOptions) choose(p *GoldPlan, days map[int32]*dayInputs, standing map
 	}
 	if o.asked() && p.Days == 0 {
 		if p.Open > 0 {
-			return fmt.Errorf("the days from %s to %s are open: events of them may still come. Wait until the job has passed their end, or use --include-open", o.From, o.To)
+			return fmt.Errorf("the days %s are open: events of them may still come. Wait until the job has passed their end, or use --include-open", o.span())
 		}
-		return fmt.Errorf("the lake %s has no final events from %s to %s", o.Lake, o.From, o.To)
+		return fmt.Errorf("the lake %s has no final events %s", o.Lake, o.span())
 	}
 	return nil
 }
@@ -257,7 +292,7 @@ func (p *GoldPlan) cut(o GoldOptions, days map[int32]*dayInputs, ledger *lake.Le
 			Plan: sales.Plan{
 				Days: map[int32]sales.PlannedDay{}, Ledger: lake.Total(visible), Closed: ledger.Closed != nil,
 			},
-			Rules: sales.Rules{Lake: o.Lake, TimeZone: o.TimeZone, From: sorted[0], Catalogue: p.catalogue, History: p.history, Quality: o.Quality, Suspects: fmt.Sprintf("inputs/suspects-%d.bin", len(p.Jobs))},
+			Rules: sales.Rules{Lake: o.Lake, TimeZone: o.TimeZone, From: sorted[0], Catalogue: p.catalogue, History: p.history, Quality: o.Quality, Suspects: suspectsPrefix + uuid.NewString() + ".bin"},
 			Read:  lake.ReadOptions{Quarantine: o.Quarantine, BaseWindow: ledger.Settings.BaseWindowMs},
 		}
 		rows, lateRows := map[int]bool{}, map[int]bool{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -44,7 +45,7 @@ type GoldReport struct {
 // The error says what went wrong; days that a quality rule has stopped are no
 // error but in the report.
 func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView) (report GoldReport, err error) {
-	st, err := lake.Shared(ctx, o.Lake)
+	st, err := lake.SharedNow(ctx, o.Lake)
 	if err != nil {
 		return report, err
 	}
@@ -60,12 +61,20 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 	if err != nil {
 		return report, err
 	}
+	if runner == dataflow && dryRun() { // it builds the jobs and says what they are
+		for i := range plan.Jobs {
+			if err := plan.Jobs[i].run(ctx, st, runner); err != nil {
+				return report, err
+			}
+		}
+		return GoldReport{GoldPlan: *plan}, nil
+	}
 	if err := o.checkSettings(ctx, st); err != nil {
 		return report, err
 	}
 	report = GoldReport{GoldPlan: *plan, Failed: map[civil.Date][]string{}, Checks: map[civil.Date][]lake.QualityRow{}}
 	view.Planned(plan)
-	if err := o.forgetBroken(ctx, st); err != nil {
+	if err := o.tidy(ctx, st); err != nil {
 		return report, err
 	}
 	for _, date := range plan.Gone {
@@ -83,9 +92,15 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 		}
 	}
 	if o.Compact {
-		return report, o.compact(ctx, st, &report)
+		if err := o.compact(ctx, st, &report); err != nil {
+			return report, err
+		}
 	}
-	return report, nil
+	now, err := lake.SharedNow(ctx, o.Lake)
+	if err == nil && lake.Generation(now) != lake.Generation(st) {
+		err = fmt.Errorf("the lake %s was rebuilt meanwhile, and what was made belongs to the lake before: run gold again", o.Lake)
+	}
+	return report, err
 }
 
 func (j *GoldJob) run(ctx context.Context, st lake.Store, runner string) error {
@@ -117,7 +132,7 @@ func (r *GoldReport) add(ctx context.Context, st lake.Store, job *GoldJob) error
 			return err
 		}
 		stopped := ok && p.Attempt != nil && p.Attempt.Inputs == planned.Inputs
-		if !stopped && (!ok || p.Inputs != planned.Inputs) {
+		if !stopped && (!ok || p.Inputs != planned.Inputs && p.Inputs != sales.Incomplete(planned.Inputs)) {
 			return fmt.Errorf("business day %s: the job has ended without an error, but has not published it: run gold again", date)
 		}
 		results, err := lake.ReadAll[lake.QualityRow](ctx, st, lake.GoldName("quality_results", date))
@@ -156,20 +171,54 @@ func (r *GoldReport) add(ctx context.Context, st lake.Store, job *GoldJob) error
 		}
 		r.Broken = append(r.Broken, b.Name+": "+b.Error)
 	}
-	return nil
-}
-
-// forgetBroken removes the list of an earlier run.
-func (o GoldOptions) forgetBroken(ctx context.Context, st lake.Store) error {
-	for info, err := range st.List(ctx, sales.BrokenDir) {
+	if len(r.Broken) == 0 {
+		return nil
+	}
+	// Where the ledger cannot say how many rows a day should have, it may lack some.
+	for day, planned := range job.Plan.Days {
+		p, ok, err := lake.ReadPublication(ctx, st, sales.DateOf(day))
 		if err != nil {
 			return err
 		}
-		if err := st.Delete(ctx, info.Name); err != nil {
-			return err
+		if ok && p.Inputs == planned.Inputs && (planned.Silver < 0 || planned.Late < 0) {
+			p.Inputs = sales.Incomplete(p.Inputs)
+			if err := lake.PutPublication(ctx, st, p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// tidy removes the list of broken files, if this run makes a new one, and what
+// killed runs have left, by the age that no run reaches.
+func (o GoldOptions) tidy(ctx context.Context, st lake.Store) error {
+	prefixes := []string{suspectsPrefix}
+	if o.Quarantine {
+		prefixes = append(prefixes, sales.BrokenDir)
+	}
+	for _, prefix := range prefixes {
+		for info, err := range st.List(ctx, prefix) {
+			if err != nil {
+				return err
+			}
+			if prefix == suspectsPrefix && time.Since(info.Modified) < 7*24*time.Hour {
+				continue
+			}
+			if err := st.Delete(ctx, info.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const dataflow = "dataflow"
+
+// dryRun reports whether Beam's switch of that name is on.
+func dryRun() bool {
+	f := flag.Lookup("dry_run")
+	return f != nil && f.Value.String() == "true"
 }
 
 // removeDate removes what stands of a date: first what names it.
@@ -281,7 +330,7 @@ func (o *GoldOptions) For(runner string) error {
 	switch {
 	case !slices.Contains(runnerNames, runner) || runner == Flink:
 		return fmt.Errorf("--runner=%s: expected prism, direct, universal or dataflow", runner)
-	case runner == "dataflow" && !strings.HasPrefix(o.Lake, "gs://"):
+	case runner == dataflow && !strings.HasPrefix(o.Lake, "gs://"):
 		return fmt.Errorf("lake %q: Dataflow's workers are on other machines and need a bucket: --lake=gs://bucket/prefix", o.Lake)
 	}
 	return nil

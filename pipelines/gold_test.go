@@ -2,6 +2,7 @@ package pipelines
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -32,6 +33,8 @@ type smallLake struct {
 	st  lake.Store
 	rnd *rand.Rand
 	n   int
+
+	unsealed bool // rows that are written get no seal
 }
 
 var firstDay = time.Date(2026, 3, 27, 0, 0, 0, 0, time.UTC)
@@ -87,7 +90,9 @@ func (l *smallLake) hour(start time.Time, silver []lake.SilverRow, late []lake.S
 		put(lake.Late, lake.LaneName(lake.Late, window, 0), len(rows), data, err)
 	}
 	l.must(lake.PutRow(ctx, l.st, r))
-	l.must(lake.PutSeal(ctx, l.st, window))
+	if !l.unsealed {
+		l.must(lake.PutSeal(ctx, l.st, window))
+	}
 }
 
 // day writes a day of orders.
@@ -119,6 +124,12 @@ func (l *smallLake) tryGold(o GoldOptions) (GoldReport, error) {
 	view := NewGoldView(io.Discard, false)
 	defer view.Stop()
 	return o.RunGold(l.t.Context(), Direct, view)
+}
+
+// brief is what a failed test needs of a report.
+func (r GoldReport) brief() string {
+	return fmt.Sprintf("%d days, %d dirty, %d fresh, %d open, %d overlap, gone %v, %d published, %d unchanged, failed %v, broken %v, %+v",
+		r.Days, r.Dirty, r.Fresh, r.Open, r.Overlap, r.Gone, r.Published, r.Unchanged, r.Failed, r.Broken, r.Counts)
 }
 
 // goldFiles are the files of gold by name, with their content.
@@ -154,11 +165,11 @@ func TestLateRowMakesItsDayDirty(t *testing.T) {
 	}
 	// The last day's last window is sealed, so it is complete.
 	if r := l.gold(GoldOptions{}); r.Days != 4 || r.Published != 4 || r.Open != 0 {
-		t.Fatalf("first run: %+v", r)
+		t.Fatalf("first run: %s", r.brief())
 	}
 	before := goldFiles(t, l.uri)
 	if r := l.gold(GoldOptions{}); r.Days != 0 || r.Fresh != 4 {
-		t.Fatalf("nothing has changed, yet: %+v", r)
+		t.Fatalf("nothing has changed, yet: %s", r.brief())
 	}
 
 	// An hour of the next day, in which an event of the second day comes late.
@@ -166,7 +177,7 @@ func TestLateRowMakesItsDayDirty(t *testing.T) {
 	l.hour(day.AddDays(4).In(time.UTC), []lake.SilverRow{l.order(day.AddDays(4).In(time.UTC))}, []lake.SilverRow{late})
 	r := l.gold(GoldOptions{})
 	if r.Days != 1 || r.Dirty != 1 || r.Published != 1 || r.Fresh != 3 || r.Open != 1 || r.Counts.Late != 1 {
-		t.Errorf("only the day of the late event is to be made: %+v", r)
+		t.Errorf("only the day of the late event is to be made: %s", r.brief())
 	}
 	if diff := cmp.Diff(map[civil.Date]int64{day: 1, day.AddDays(1): 2, day.AddDays(2): 1, day.AddDays(3): 1}, published(t, l.st)); diff != "" {
 		t.Error(diff)
@@ -187,7 +198,7 @@ func TestLateRowMakesItsDayDirty(t *testing.T) {
 		t.Errorf("an open day: %v", err)
 	}
 	if r := l.gold(GoldOptions{IncludeOpen: true}); r.Published != 1 {
-		t.Errorf("with open days: %+v", r)
+		t.Errorf("with open days: %s", r.brief())
 	}
 	open, err := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day.AddDays(4)))
 	if err != nil || len(open) != 1 || open[0].Complete {
@@ -195,7 +206,7 @@ func TestLateRowMakesItsDayDirty(t *testing.T) {
 	}
 	l.hour(day.AddDays(4).In(time.UTC).Add(23*time.Hour), nil, nil)
 	if r := l.gold(GoldOptions{}); r.Published != 1 || r.Dirty != 1 {
-		t.Errorf("the day that was open is over: %+v", r)
+		t.Errorf("the day that was open is over: %s", r.brief())
 	}
 	if _, err := l.tryGold(GoldOptions{From: day.AddDays(40), To: day.AddDays(41)}); err == nil || !strings.Contains(err.Error(), "no final events") {
 		t.Errorf("days that are not there: %v", err)
@@ -221,7 +232,7 @@ func TestChangedTimeZoneIsRefused(t *testing.T) {
 	l.must(func() error { _, err := lake.Close(t.Context(), l.st); return err }())
 	r := l.gold(GoldOptions{TimeZone: "Asia/Tokyo", Rebuild: true})
 	if r.Days != 4 || r.Published != 4 {
-		t.Errorf("72 hours that begin at 9 o'clock in Tokyo are of 4 days: %+v", r)
+		t.Errorf("72 hours that begin at 9 o'clock in Tokyo are of 4 days: %s", r.brief())
 	}
 	fresh := newSmallLake(t, t.TempDir())
 	for i := range 3 {
@@ -234,7 +245,7 @@ func TestChangedTimeZoneIsRefused(t *testing.T) {
 	}
 	// And back: the day that there is no more is removed.
 	if r := l.gold(GoldOptions{Rebuild: true}); len(r.Gone) != 1 || r.Published != 3 {
-		t.Errorf("back to UTC: %+v", r)
+		t.Errorf("back to UTC: %s", r.brief())
 	}
 	if _, err := os.Stat(filepath.Join(l.uri, "gold", "daily_sales", "date="+day.AddDays(3).String())); err == nil {
 		if _, err := os.Stat(filepath.Join(l.uri, lake.GoldName("daily_sales", day.AddDays(3)))); err == nil {
@@ -263,7 +274,7 @@ func TestGoldInBucket(t *testing.T) {
 		l.day(day)
 		l.day(day.AddDays(1))
 		if r := l.gold(GoldOptions{}); r.Published != 2 {
-			t.Fatalf("%+v", r)
+			t.Fatalf("%s", r.brief())
 		}
 	}
 	for name, want := range goldFiles(t, local.uri) {
@@ -280,6 +291,32 @@ func TestGoldInBucket(t *testing.T) {
 	bucket.must(lock.Release())
 }
 
+// The job for Dataflow is built, and nothing is changed.
+func TestGoldForDataflow(t *testing.T) {
+	l := newSmallLake(t, startBucket(t)+"/dataflow")
+	l.day(civil.DateOf(firstDay))
+	for name, value := range map[string]string{"dry_run": "true", "project": "shop", "region": "europe-west1", "staging_location": "gs://bucket/staging"} {
+		before := flag.Lookup(name).Value.String()
+		if err := flag.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := flag.Set(name, before); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	view := NewGoldView(io.Discard, false)
+	defer view.Stop()
+	r, err := GoldOptions{Lake: l.uri, TimeZone: "UTC"}.RunGold(t.Context(), dataflow, view)
+	if err != nil || r.Days != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, ok, err := lake.ReadGoldSettings(t.Context(), l.st); ok || err != nil {
+		t.Errorf("the lake was changed: %v", err)
+	}
+}
+
 func TestHistoryAndCatalogue(t *testing.T) {
 	l := newSmallLake(t, t.TempDir())
 	day := civil.DateOf(firstDay)
@@ -291,7 +328,7 @@ func TestHistoryAndCatalogue(t *testing.T) {
 	l.must(err)
 	r := l.gold(GoldOptions{History: history, Catalogue: map[string]sales.CatalogueProduct{"p1": {Name: "One"}}})
 	if r.Days != 3 || r.Overlap != 1 {
-		t.Errorf("a day of history, an empty one and a day of events: %+v", r)
+		t.Errorf("a day of history, an empty one and a day of events: %s", r.brief())
 	}
 	rows, err := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day.AddDays(-2)))
 	l.must(err)
@@ -338,12 +375,92 @@ func TestBrokenFileInGold(t *testing.T) {
 	}
 	r := l.gold(GoldOptions{Quarantine: true})
 	if len(r.Broken) != 1 || !strings.Contains(r.Broken[0], filepath.ToSlash(relative)) || r.Published != 1 {
-		t.Errorf("with quarantine: %+v", r)
+		t.Errorf("with quarantine: %s", r.brief())
 	}
 	checks := r.Checks[day]
 	i := slices.IndexFunc(checks, func(q lake.QualityRow) bool { return q.Rule == "silver_rows_read" })
 	if i < 0 || checks[i].Passed || checks[i].RowsFailed == 0 {
 		t.Errorf("the missing rows are not in the results: %+v", checks)
+	}
+	if r := l.gold(GoldOptions{Quarantine: true}); r.Days != 1 || len(r.Broken) != 1 {
+		t.Errorf("a day that lacks rows stays dirty: %s", r.brief())
+	}
+	l.must(os.WriteFile(name, data, 0o600))
+	if r := l.gold(GoldOptions{}); r.Published != 1 || len(r.Broken) != 0 {
+		t.Errorf("the file is back: %s", r.brief())
+	}
+	if r := l.gold(GoldOptions{}); r.Days != 0 {
+		t.Errorf("nothing is left to do: %s", r.brief())
+	}
+}
+
+// What stands on disk is made what the publication says, whatever became of it.
+func TestGoldRepairsItsFiles(t *testing.T) {
+	l := newSmallLake(t, t.TempDir())
+	day := civil.DateOf(firstDay)
+	l.day(day)
+	l.gold(GoldOptions{})
+	before := goldFiles(t, l.uri)
+	l.must(l.st.Delete(t.Context(), lake.GoldName("daily_sales", day)))
+	l.must(l.st.Put(t.Context(), lake.GoldName("order_lines", day), []byte("something else")))
+	if r := l.gold(GoldOptions{From: day, To: day}); r.Unchanged != 1 {
+		t.Errorf("the same rows: %s", r.brief())
+	}
+	if !maps.Equal(before, goldFiles(t, l.uri)) {
+		t.Error("a day that is made again has other files than before")
+	}
+}
+
+// While a closed lake is continued, its last days are not to be seen: they stand
+// as they are.
+func TestContinuedLakeKeepsItsDays(t *testing.T) {
+	l := newSmallLake(t, t.TempDir())
+	day := civil.DateOf(firstDay)
+	l.day(day)
+	l.unsealed = true
+	l.day(day.AddDays(1))
+	_, err := lake.Close(t.Context(), l.st)
+	l.must(err)
+	history, err := sales.ParseHistory(fmt.Appendf(nil, "date,product_id,currency,units,revenue\n%s,p1,GBP,3,10.50\n", day.AddDays(-1)))
+	l.must(err)
+	if r := l.gold(GoldOptions{History: history}); r.Published != 3 {
+		t.Fatalf("%s", r.brief())
+	}
+	before := goldFiles(t, l.uri)
+	l.must(lake.Reopen(t.Context(), l.st))
+	if r := l.gold(GoldOptions{}); r.Days != 0 || len(r.Gone) != 0 { // and without the history, too
+		t.Errorf("%s", r.brief())
+	}
+	if !maps.Equal(before, goldFiles(t, l.uri)) {
+		t.Error("a lake that is continued has lost days of gold")
+	}
+}
+
+// A late event makes two business days of another zone dirty, of which only one
+// has it: the other keeps its history.
+func TestHistoryBesideLateEvents(t *testing.T) {
+	l := newSmallLake(t, t.TempDir())
+	day := civil.DateOf(firstDay)
+	history, err := sales.ParseHistory(fmt.Appendf(nil, "date,product_id,currency,units,revenue\n%s,p1,GBP,3,1000\n%s,p1,GBP,3,1000\n", day, day.AddDays(1)))
+	l.must(err)
+	late := l.order(day.In(time.UTC).Add(20 * time.Hour)) // 5 o'clock of the next day in Tokyo
+	l.hour(day.AddDays(3).In(time.UTC), nil, []lake.SilverRow{late})
+	_, err = lake.Close(t.Context(), l.st)
+	l.must(err)
+	r := l.gold(GoldOptions{TimeZone: "Asia/Tokyo", History: history})
+	if r.Overlap != 2 || r.Published != 3 { // the day after them is over, and empty
+		t.Errorf("%s", r.brief())
+	}
+	first, err := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day))
+	if err != nil || len(first) != 1 || first[0].Revenue != 1_000_000_000 || first[0].Source != "history" {
+		t.Errorf("the day without an event: %+v, %v", first, err)
+	}
+	second, err := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day.AddDays(1)))
+	if err != nil || len(second) != 1 || second[0].Source != "events" {
+		t.Errorf("the day with an event: %+v, %v", second, err)
+	}
+	if !slices.ContainsFunc(r.Checks[day.AddDays(1)], func(q lake.QualityRow) bool { return q.Rule == "history_left_out" && !q.Passed }) {
+		t.Error("no warning says that a history was left out")
 	}
 }
 

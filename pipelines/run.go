@@ -59,10 +59,7 @@ var noSplits = sync.OnceFunc(func() {
 func Run(ctx context.Context, runner string, p *beam.Pipeline) error {
 	if runner != Prism {
 		_, err := beam.Run(ctx, runner, p)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return rootCause(err)
+		return outcome(ctx, rootCause(err))
 	}
 	noSplits()
 	ended := make(chan struct{})

@@ -71,8 +71,9 @@ type Publication struct {
 	// Inputs stands for all that the date's rows follow from; a date is dirty
 	// when it would be another one now.
 	Inputs   string                   `json:"inputs"`
-	Complete bool                     `json:"complete"` // no more events of the date may come, but late ones
-	Source   string                   `json:"source"`   // events or history
+	TimeZone string                   `json:"time_zone"` // that cuts the day
+	Complete bool                     `json:"complete"`  // no more events of the date may come, but late ones
+	Source   string                   `json:"source"`    // events or history
 	Tables   map[string]PublishedFile `json:"tables"`
 	Counts   GoldCounts               `json:"counts"`
 	Measures map[string]float64       `json:"measures,omitempty"` // of the tables, for the volume rules of later dates

@@ -24,7 +24,7 @@ type volume struct {
 func (k *volume) needs() []string { return measures{k.Columns, k.By}.needs() }
 
 // mostWeeks is how far back a rule may look.
-const mostWeeks = 520
+const mostWeeks = 8
 
 func (k *volume) validate(s *schemas) error {
 	f := k.Factor

@@ -37,7 +37,9 @@ func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, day int32
 		Ledger: &fn.Plan.Ledger, LedgerClosed: fn.Plan.Closed,
 		History: func(_, measure string, weekdays int) (values []float64) {
 			for _, m := range before[:min(weekdays, len(before))] {
-				values = append(values, m[measure])
+				if v, ok := m[measure]; ok {
+					values = append(values, v)
+				}
 			}
 			return values
 		},
@@ -46,8 +48,8 @@ func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, day int32
 		c.Tables = map[string]quality.Rows{"daily_sales": c.Tables["daily_sales"], "category_revenue": c.Tables["category_revenue"]}
 		c.Ledger = nil
 	}
-	if n := len(d.Lines); n > 0 {
-		c.NewestEvent = time.UnixMicro(d.Lines[n-1].EventTime).UTC()
+	if p.header.newest != 0 {
+		c.NewestEvent = time.UnixMicro(p.header.newest).UTC()
 	}
 	_, end := fn.calendar.Bounds(day)
 	c.Now = time.UnixMicro(end).UTC() // a result must not hang on the clock of the day it is computed
@@ -144,7 +146,7 @@ func (h *header) control() map[string]int64 {
 
 // builtIn are the results that follow from how the day was made: what was read
 // against the ledger, and what was left out.
-func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header) []lake.QualityRow {
+func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header, history int) []lake.QualityRow {
 	if planned.History {
 		return nil
 	}
@@ -168,6 +170,10 @@ func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header) []lake.Qu
 		}
 		rows = append(rows, r)
 	}
+	if history > 0 {
+		detail := fmt.Sprintf("the day has events, so %d rows of the history are left out", history)
+		rows = append(rows, result("history_left_out", string(quality.Warn), "= 0", int64(history), false, detail))
+	}
 	list := ""
 	if h.Conflicts+h.Overflow > 0 {
 		list = "listed in " + lake.ConflictsName(DateOf(day))
@@ -175,4 +181,9 @@ func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header) []lake.Qu
 	return append(rows,
 		result("no_conflicts", string(quality.Warn), "= 0", h.Conflicts, h.Conflicts == 0, list),
 		result("amounts_fit", string(quality.Warn), "= 0", h.Overflow, h.Overflow == 0, list))
+}
+
+// incomplete reports whether rows of the day could not be read.
+func incomplete(planned PlannedDay, h *header) bool {
+	return !planned.History && (planned.Silver >= 0 && planned.Silver != h.Silver || planned.Late >= 0 && planned.Late != h.Late)
 }

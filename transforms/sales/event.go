@@ -87,7 +87,7 @@ type candidate struct {
 // compare orders the events of a day and id by what wins: the lowest (time,
 // hash of the content); equal content is together.
 func (a *candidate) compare(b *candidate) int {
-	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Time, b.Time), cmp.Compare(a.hash, b.hash), cmp.Compare(string(a.content), string(b.content)))
+	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Time, b.Time), cmp.Compare(a.hash, b.hash), cmp.Compare(string(a.content), string(b.content)), cmp.Compare(flag(a.Late), flag(b.Late)))
 }
 
 func contentHash(content []byte) uint64 { return xxhash.Sum64(content) }

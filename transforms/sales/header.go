@@ -17,7 +17,8 @@ import (
 type header struct {
 	lake.GoldCounts
 	looks
-	money map[string]*money // by currency
+	newest int64             // time of the newest event, µs; 0: none
+	money  map[string]*money // by currency
 }
 
 // money is what was ordered and cancelled in one currency.
@@ -37,6 +38,7 @@ func (h *header) read(e *event) {
 	} else {
 		h.Silver++
 	}
+	h.newest = max(h.newest, e.Time)
 }
 
 // add counts an event; false if its amount does not fit DECIMAL(18,6).
@@ -104,6 +106,7 @@ func (h *header) append(b []byte) []byte {
 	for _, n := range h.fields() {
 		b = binary.AppendVarint(b, *n)
 	}
+	b = binary.AppendVarint(b, h.newest)
 	b = binary.AppendUvarint(b, uint64(len(h.money)))
 	for _, currency := range slices.Sorted(maps.Keys(h.money)) {
 		b = appendText(b, currency)
@@ -119,6 +122,7 @@ func (h *header) merge(u *unpacker) error {
 	for _, n := range h.fields() {
 		*n += u.varint()
 	}
+	h.newest = max(h.newest, u.varint())
 	for n := u.uvarint(); n > 0 && u.err == nil; n-- {
 		currency := u.text()
 		m := h.of(currency)
@@ -148,6 +152,7 @@ func (h *header) measures() map[string]float64 {
 		m["order_lines"] += float64(v.Lines)
 		m["units"] += float64(v.Units)
 		m["cancelled_lines"] += float64(v.CancelledLines)
+		m["cancelled_units"] += float64(v.CancelledUnits)
 		m["revenue/"+currency] = float64(v.Revenue) / 1e6
 		m["cancelled_revenue/"+currency] = float64(v.CancelledRevenue) / 1e6
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"cloud.google.com/go/civil"
 
@@ -48,6 +49,9 @@ func ParseCatalogue(data []byte) (map[string]CatalogueProduct, error) {
 		if err := checkTexts(r.ProductID, r.Category); err != nil {
 			return nil, fmt.Errorf("catalogue: product %q: %w", r.ProductID, err)
 		}
+		if !utf8.ValidString(r.ProductName) {
+			return nil, fmt.Errorf("catalogue: product %q: expected UTF-8, found %q: save the file as UTF-8", r.ProductID, r.ProductName)
+		}
 		if _, twice := out[r.ProductID]; twice && r.Date == 0 {
 			return nil, fmt.Errorf("catalogue: product %q is there twice: keep one of its rows", r.ProductID)
 		}
@@ -58,6 +62,8 @@ func ParseCatalogue(data []byte) (map[string]CatalogueProduct, error) {
 
 func checkTexts(product, category string) error {
 	switch {
+	case !utf8.ValidString(product) || !utf8.ValidString(category):
+		return fmt.Errorf("expected UTF-8, found %q, %q: save the file as UTF-8", product, category)
 	case product == "":
 		return errors.New("expected a product_id, found none")
 	case len(category) > shop.MaxCategory:
@@ -134,7 +140,7 @@ func (r *record) money(column string) shop.Money {
 
 func (r *record) date(column string) int32 {
 	d, err := civil.ParseDate(r.text(column))
-	if err != nil || d.Year < 1900 || d.Year > 2200 {
+	if err != nil {
 		r.fail(column, "a date such as 2026-03-01")
 		return 0
 	}
@@ -147,12 +153,6 @@ func historyRow(r *record) lake.DailySalesRow {
 		OrderLines: r.number("order_lines"), Orders: r.count("orders"), Customers: r.count("customers"), Units: r.number("units"), Revenue: r.money("revenue"),
 		CancelledLines: r.number("cancelled_lines"), CancelledUnits: r.number("cancelled_units"), CancelledRevenue: r.money("cancelled_revenue"),
 		Views: r.number("views"), Carts: r.number("carts"),
-	}
-	if row.Currency != "" && !shop.IsCurrency(row.Currency) {
-		r.fail("currency", "a code of ISO 4217 such as GBP")
-	}
-	if row.Currency == "" && (row.OrderLines|row.Units|int64(row.Revenue)|row.CancelledLines|row.CancelledUnits|int64(row.CancelledRevenue)) != 0 {
-		r.fail("currency", "a code of ISO 4217, since the row has sales")
 	}
 	return row
 }
@@ -206,6 +206,12 @@ func parseFile[T any](data []byte, columns []string, row func(*record) T) ([]T, 
 	}
 }
 
+// The days that a history may have: from 1900 to 2200.
+const (
+	firstHistoryDay = -25567
+	lastHistoryDay  = 84005
+)
+
 // normalize brings imported rows into the form of daily_sales.
 func normalize(rows []lake.DailySalesRow) ([]lake.DailySalesRow, error) {
 	type key struct {
@@ -215,11 +221,23 @@ func normalize(rows []lake.DailySalesRow) ([]lake.DailySalesRow, error) {
 	seen := map[key]map[string]bool{}
 	looked := map[key]looks{}
 	lines := map[key]int64{}
-	var out []lake.DailySalesRow
+	out := []lake.DailySalesRow{} // not nil: a history without rows is one
 	for _, r := range rows {
 		k := key{r.Date, r.ProductID, r.Category}
 		if err := checkTexts(r.ProductID, r.Category); err != nil {
 			return nil, fmt.Errorf("history: %s: %w", DateOf(r.Date), err)
+		}
+		switch {
+		case r.Date < firstHistoryDay || r.Date > lastHistoryDay:
+			return nil, fmt.Errorf("history: product %q: expected a date from %s to %s, found day %d since 1970", r.ProductID, DateOf(firstHistoryDay), DateOf(lastHistoryDay), r.Date)
+		case r.Category == "":
+			return nil, fmt.Errorf("history: %s, product %q: expected a category, found none", DateOf(r.Date), r.ProductID)
+		case r.Currency != "" && !shop.IsCurrency(r.Currency):
+			return nil, fmt.Errorf("history: %s, product %q: expected a currency of ISO 4217 such as GBP, found %q", DateOf(r.Date), r.ProductID, r.Currency)
+		case r.Currency == "" && (r.OrderLines|r.Units|int64(r.Revenue)|r.CancelledLines|r.CancelledUnits|int64(r.CancelledRevenue)) != 0:
+			return nil, fmt.Errorf("history: %s, product %q: expected a currency, since the row has sales, found none", DateOf(r.Date), r.ProductID)
+		case r.Orders != nil && *r.Orders < 0 || r.Customers != nil && *r.Customers < 0:
+			return nil, fmt.Errorf("history: %s, product %q: expected orders and customers of 0 or more", DateOf(r.Date), r.ProductID)
 		}
 		if seen[k][r.Currency] {
 			return nil, fmt.Errorf("history: two rows of %s, product %q, category %q, currency %q: add them up first", DateOf(r.Date), r.ProductID, r.Category, r.Currency)

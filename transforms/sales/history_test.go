@@ -50,11 +50,13 @@ func TestBadHistory(t *testing.T) {
 		"no date":           {header + "1 March,a,GBP,1,1\n", "line 2: column date"},
 		"negative units":    {header + "2025-01-01,a,GBP,-1,1\n", "line 2: column units"},
 		"float":             {header + "2025-01-01,a,GBP,1,1.0000001\n", "line 2: column revenue"},
-		"currency":          {header + "2025-01-01,a,pounds,1,1\n", "line 2: column currency"},
+		"currency":          {header + "2025-01-01,a,pounds,1,1\n", "expected a currency of ISO 4217"},
 		"sales without one": {header + "2025-01-01,a,,1,1\n", "since the row has sales"},
 		"too few fields":    {header + "2025-01-01,a,GBP\n", "wrong number of fields"},
 		"no product":        {header + "2025-01-01,,GBP,1,1\n", "expected a product_id"},
 		"twice":             {header + "2025-01-01,a,GBP,1,1\n2025-01-01,a,GBP,2,2\n", "add them up first"},
+		"not UTF-8":         {header + "2025-01-01,Caf\xe9,GBP,1,1\n", "save the file as UTF-8"},
+		"a date far away":   {header + "9999-01-01,a,GBP,1,1\n", "expected a date from"},
 		"half a file":       {"PAR1 and so on", "expected a whole Parquet file"},
 	} {
 		if _, err := ParseHistory([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -82,10 +83,7 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 			return out, err
 		}
 	}
-	if err := p.header.check(); err != nil {
-		return out, err
-	}
-	d, err := fn.build(day, planned, p)
+	daily, err := fn.history(&planned, p)
 	if err != nil {
 		return out, err
 	}
@@ -94,27 +92,54 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 	if err != nil {
 		return out, err
 	}
+	before.Date = out.Date
 
-	out.Results = fn.builtIn(day, planned, &p.header)
-	checked, err := fn.check(ctx, st, d, day, planned, p, &out)
-	if err != nil {
-		return out, err
+	out.Results = fn.builtIn(day, planned, &p.header, len(daily))
+	var checked []tableFile
+	if err := p.header.check(); err != nil {
+		out.Failed = []string{"order_lines.sums_fit"}
+		out.Results = append(out.Results, lake.QualityRow{
+			Date: day, TableName: "order_lines", Rule: "sums_fit", Severity: string(quality.Fail), Threshold: "DECIMAL(18,6)", RowsFailed: 1, Detail: err.Error(),
+		})
+	} else {
+		d := buildHistory(daily)
+		if !planned.History {
+			if d, err = p.build(day, planned.Complete, fn.calendar, fn.catalogue); err != nil {
+				return out, err
+			}
+		}
+		if checked, err = fn.check(ctx, st, d, day, planned, p, &out); err != nil {
+			return out, err
+		}
 	}
 	results, err := encodeTable("quality_results", out.Date, out.Results)
 	if err != nil {
 		return out, err
 	}
-	if err := results.put(ctx, st); err != nil {
-		return out, err
-	}
 	if len(out.Failed) > 0 {
-		before.Date = out.Date
+		if err := results.put(ctx, st); err != nil {
+			return out, err
+		}
 		before.Attempt = &lake.Attempt{Inputs: planned.Inputs, Failed: out.Failed}
+		tables := maps.Clone(before.Tables) // what stands, and why nothing else does
+		if tables == nil {
+			tables = map[string]lake.PublishedFile{}
+		}
+		tables[results.table] = results.PublishedFile
+		before.Tables = tables
 		return out, lake.PutPublication(ctx, st, before)
+	}
+	if before.Number > 0 && before.Inputs != unfinished {
+		// Until the new one is written, nobody must take files for those of the old one.
+		begun := before
+		begun.Inputs = unfinished
+		if err := lake.PutPublication(ctx, st, begun); err != nil {
+			return out, err
+		}
 	}
 
 	next := lake.Publication{
-		Date: out.Date, Number: before.Number, Inputs: planned.Inputs, Complete: planned.Complete, Source: sourceEvents,
+		Date: out.Date, Number: before.Number, Inputs: planned.Inputs, TimeZone: fn.Rules.TimeZone, Complete: planned.Complete, Source: sourceEvents,
 		Tables: map[string]lake.PublishedFile{}, Counts: out.Counts, Measures: p.header.measures(),
 	}
 	if planned.History {
@@ -126,13 +151,8 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 	for _, f := range append(checked, results) {
 		next.Tables[f.table] = f.PublishedFile
 		out.Rows[f.table] = f.Rows
-		if before.Tables[f.table] == f.PublishedFile {
-			continue
-		}
-		out.Published = true
-		if f.table == results.table {
-			continue // it stands already
-		}
+		out.Published = out.Published || before.Tables[f.table] != f.PublishedFile
+		// Also what is the same: what stands may be of a run that was killed.
 		if err := f.put(ctx, st); err != nil {
 			return out, err
 		}
@@ -140,18 +160,33 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 	if out.Published {
 		next.Number++
 	}
+	if incomplete(planned, &p.header) {
+		next.Inputs = Incomplete(next.Inputs)
+	}
 	return out, lake.PutPublication(ctx, st, next)
 }
 
-func (fn *publishFn) build(day int32, planned PlannedDay, p *partial) (*Day, error) {
-	if !planned.History {
-		return p.build(day, planned.Complete, fn.calendar, fn.catalogue)
+// unfinished are the inputs of a publication whose replacement has begun.
+const unfinished = "unfinished"
+
+// Incomplete is the inputs of a day that was published though rows of it could
+// not be read: it stays dirty.
+func Incomplete(inputs string) string { return inputs + "-incomplete" }
+
+// history returns the imported rows of a day. They make the day if it has no
+// events.
+func (fn *publishFn) history(planned *PlannedDay, p *partial) ([]lake.DailySalesRow, error) {
+	if len(p.history) == 0 {
+		return nil, nil
 	}
 	daily, err := lake.DecodeRows[lake.DailySalesRow](p.history)
 	if err != nil {
 		return nil, err
 	}
-	return buildHistory(daily), nil
+	if !planned.History && p.header.Silver+p.header.Late == 0 {
+		planned.History, p.header = true, historyHeader(daily)
+	}
+	return daily, nil
 }
 
 // tableFile is a table's file of a day.

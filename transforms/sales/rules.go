@@ -3,6 +3,7 @@ package sales
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -27,6 +28,19 @@ type Rules struct {
 func (r Rules) CheckQuality() error {
 	_, err := r.quality()
 	return err
+}
+
+// QualityHash stands for the rules that days are held to.
+func (r Rules) QualityHash() (string, error) {
+	var all []byte
+	for _, t := range tables.All() {
+		text, err := fs.ReadFile(ruleFiles(r.Quality), t.Name+"/quality.yaml")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		all = append(append(all, t.Name...), text...)
+	}
+	return Hash(all), nil
 }
 
 // quality are the rules by table.

@@ -117,9 +117,11 @@ func (fn *startFn) ProcessElement(ctx context.Context, _ []byte, emit func(int64
 		for n < len(rows) && rows[n].Date == rows[0].Date {
 			n++
 		}
-		if fn.Plan.Days[rows[0].Date].History {
+		if planned, ok := fn.Plan.Days[rows[0].Date]; ok {
 			p := newPartial()
-			p.header = historyHeader(rows[:n])
+			if planned.History { // else publishFn finds out whether it has events
+				p.header = historyHeader(rows[:n])
+			}
 			if p.history, err = lake.EncodeGold(nil, rows[:n]); err != nil {
 				return err
 			}
@@ -169,7 +171,9 @@ func (fn *tokenFn) ProcessElement(_ int64, packed func(*[]byte) bool, emit func(
 		for week := 1; week <= weeks; week++ {
 			then := day - int32(7*week)
 			if _, ok := fn.Plan.Days[then]; ok {
-				before = append(before, headers[then].measures())
+				if h := headers[then]; h != nil {
+					before = append(before, h.measures())
+				}
 			} else if m := fn.Plan.Before[then]; m != nil {
 				before = append(before, m)
 			}

@@ -76,6 +76,27 @@ func ask(ctx context.Context, w io.Writer, lakeURI string) (err error) {
 			return err
 		}
 	}
+	return check(ctx, w, db)
+}
+
+// check runs the rules of the tables that are in SQL.
+func check(ctx context.Context, w io.Writer, db *duck.Duck) error {
+	broken := 0
+	for _, c := range sql.Checks() {
+		rows, err := c.Run(ctx, db, nil)
+		if err != nil {
+			return err
+		}
+		if len(rows.Rows) == 0 {
+			continue
+		}
+		broken++
+		fmt.Fprintf(w, "\n%s: %s.%s does not hold:\n", c.Severity, c.Table, c.Name)
+		if err := sql.WriteTableWith(w, rows, sql.TableOptions{Width: width(w), Rows: 5}); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(w, "\n%d of %d checks in SQL hold.\n", len(sql.Checks())-broken, len(sql.Checks()))
 	return nil
 }
 
