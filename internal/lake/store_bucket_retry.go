@@ -30,16 +30,25 @@ const quietAttempts = 2
 // safe to call twice: an answer may get lost.
 func (r retry) do(ctx context.Context, what func(ctx context.Context) error) error {
 	began := time.Now()
+	var last error // of the attempt before
 	for n := 1; ; n++ {
-		err := once(ctx, min(r.attempt, r.total-time.Since(began)), what)
+		left := r.total - time.Since(began)
+		if left <= 0 { // the machine was busy with something else
+			return fmt.Errorf("given up after %d attempts in %s: %w", n-1, time.Since(began).Round(time.Millisecond), last)
+		}
+		err := once(ctx, min(r.attempt, left), what)
 		switch {
 		case err == nil, ctx.Err() != nil, !storage.ShouldRetry(err) && !errors.Is(err, errNoAnswer):
 			return err
 		case time.Since(began)+r.wait >= r.total:
+			if last != nil && errors.Is(err, errNoAnswer) && left < r.attempt { // it had little time: the one before says more
+				err = fmt.Errorf("%w, and before: %w", err, last)
+			}
 			return fmt.Errorf("given up after %d attempts in %s: %w", n, time.Since(began).Round(time.Millisecond), err)
 		case errors.Is(err, errNoAnswer):
 			r.attempt *= 2
 		}
+		last = err
 		if n > quietAttempts {
 			slog.Warn("the bucket failed, trying again", "attempt", n, "wait", r.wait, "error", err)
 		}
