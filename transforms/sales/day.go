@@ -33,7 +33,12 @@ func (p *partial) build(day int32, complete bool, calendar *Calendar, catalogue 
 	for _, m := range p.header.money {
 		n += m.Lines + m.CancelledLines
 	}
-	d := &Day{Lines: make([]lake.OrderLineRow, 0, n)}
+	bytes := 0
+	for _, chunk := range p.lines {
+		bytes += len(chunk)
+	}
+	const least = 16 // bytes of a packed line
+	d := &Day{Lines: make([]lake.OrderLineRow, 0, min(max(n, 0), int64(bytes/least)))}
 	for _, chunk := range p.lines {
 		var e event
 		for u := (&unpacker{in: chunk}); u.more(); {

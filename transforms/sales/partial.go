@@ -202,12 +202,19 @@ func (u *unpacker) moment() moment {
 	return m
 }
 
+// maxPartial bounds a packed partial: what a bundle sums up, with the largest
+// batch of a file and a day of imported history on top.
+const maxPartial = 1 << 30
+
 // merge adds a packed partial. The order in which partials are merged makes no
 // difference to the sums; lines and conflicts are appended as they come.
 func (p *partial) merge(packed []byte) error {
 	u := &unpacker{in: packed}
 	if err := p.header.merge(u); err != nil {
 		return err
+	}
+	if n, err := s2.DecodedLen(u.in); err != nil || n > maxPartial {
+		return errPacked
 	}
 	in, err := s2.Decode(nil, u.in)
 	if err != nil {
