@@ -166,18 +166,26 @@ date,       product_id, lowest_price, price, highest_price
 2026-03-02, A,          1,            1.5,   1.4
 `,
 		"demand_predictions": `
-date,       origin,     horizon, product_id, lower_95, lower_80, upper_80, upper_95
-2026-03-01, 2026-03-01, 1,       A,          0,        1,        2,        3
-2026-03-02, 2026-03-01, 1,       A,          NULL,     NULL,     NULL,     NULL
-2026-03-03, 2026-03-01, 3,       A,          2,        1,        2,        3
+date,       origin,     horizon, level,    series, category, target,  currency, mean, lower_95, lower_80, upper_80, upper_95
+2026-03-01, 2026-03-01, 1,       product,  A,      toys,     units,   NULL,     2,    0,        1,        2,        3
+2026-03-02, 2026-03-01, 1,       product,  A,      toys,     units,   NULL,     2,    NULL,     NULL,     NULL,     NULL
+2026-03-03, 2026-03-01, 3,       product,  A,      toys,     units,   NULL,     2,    2,        1,        2,        3
+2026-03-01, 2026-03-01, 1,       product,  B,      toys,     units,   NULL,     3,    NULL,     NULL,     NULL,     NULL
+2026-03-01, 2026-03-01, 1,       category, toys,   toys,     units,   NULL,     5,    NULL,     NULL,     NULL,     NULL
+2026-03-01, 2026-03-01, 1,       shop,     shop,   NULL,     units,   NULL,     5.5,  NULL,     NULL,     NULL,     NULL
+2026-03-04, 2026-03-04, 1,       shop,     shop,   NULL,     units,   GBP,      1,    NULL,     NULL,     NULL,     NULL
+2026-03-04, 2026-03-04, 1,       shop,     shop,   NULL,     revenue, GBP,      1,    NULL,     NULL,     NULL,     NULL
 `,
 	})
 	want := map[string][]string{
 		"category_revenue.sums_are_those_of_daily_sales":    {"2026-03-01, toys, , 0, NULL, 0, NULL, 0, NULL, 5, NULL"},
 		"daily_sales.net_revenue_is_the_difference":         {"2026-03-02, A, toys, GBP, 0, 1, 0"},
 		"daily_sales.sums_are_those_of_order_lines":         {"2026-03-02, B, toys, GBP, 1, NULL, 1, NULL, 0, NULL"},
-		"demand_predictions.horizon_counts_from_the_origin": {"2026-03-02, 2026-03-01, 1, A, m, 1"},
-		"demand_predictions.intervals_lie_in_each_other":    {"2026-03-03, 2026-03-01, A, m, 1, 2, 1, 2, 3"},
+		"demand_predictions.horizon_counts_from_the_origin": {"2026-03-02, 2026-03-01, 1, product, A, units, NULL, m, 1"},
+		"demand_predictions.intervals_lie_in_each_other":    {"2026-03-03, 2026-03-01, product, A, units, NULL, m, 1, 2, 1, 2, 3"},
+		"demand_predictions.columns_fit_level_and_target":   {"2026-03-04, 2026-03-04, shop, shop, NULL, units, GBP, m, 1"},
+		"demand_predictions.means_add_up":                   {"2026-03-01, 2026-03-01, shop, shop, units, , m, 1, 5.5, 5"},
+		"demand_predictions.forecast_drift":                 {}, // TestForecastDrift
 		"hourly_sales.sums_are_those_of_category_revenue": {
 			"2026-03-01, toys, , NULL, 0, NULL, 0, NULL, 0, NULL, 5",
 			"2026-03-02, toys, GBP, 1, 1, 1, 1, 0, 1, 0, 0",

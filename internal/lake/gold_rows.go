@@ -1,6 +1,11 @@
 package lake
 
-import "example.com/shopstream/internal/shop"
+import (
+	"cmp"
+	"strings"
+
+	"example.com/shopstream/internal/shop"
+)
 
 // The rows of gold's tables, whose columns sql/tables describes. Dates are days
 // since the epoch (DATE), times microseconds since the epoch, UTC. nil, or the
@@ -119,4 +124,52 @@ type QualityRow struct {
 	Threshold  string   `parquet:"threshold"`
 	RowsFailed int64    `parquet:"rows_failed"`
 	Detail     string   `parquet:"detail,optional"`
+}
+
+// What a row of demand_predictions forecasts. Its level is LevelProduct,
+// LevelCategory or LevelShop.
+const (
+	TargetUnits   = "units"
+	TargetRevenue = "revenue"
+	// SeriesShop is the one series of LevelShop.
+	SeriesShop = "shop"
+)
+
+// DemandPredictionRow is one row of demand_predictions: the forecast of one
+// series for one day. Point, mean and bounds are units, or amounts of Currency.
+type DemandPredictionRow struct {
+	Date         int32    `parquet:"date,date"`   // the day that is forecast
+	Origin       int32    `parquet:"origin,date"` // only data before it was used
+	Horizon      int64    `parquet:"horizon"`     // calendar days, 1 at the origin
+	Level        string   `parquet:"level,dict"`
+	Series       string   `parquet:"series"`                 // product_id, category or SeriesShop
+	Category     string   `parquet:"category,optional,dict"` // NULL for the shop
+	Target       string   `parquet:"target,dict"`            // TargetUnits or TargetRevenue
+	Currency     string   `parquet:"currency,optional,dict"` // NULL for units
+	Model        string   `parquet:"model,dict"`
+	ModelVersion string   `parquet:"model_version,dict"`
+	Point        float64  `parquet:"point"` // minimises the absolute error
+	Mean         float64  `parquet:"mean"`  // adds up over series and days
+	Lower80      *float64 `parquet:"lower_80"`
+	Upper80      *float64 `parquet:"upper_80"`
+	Lower95      *float64 `parquet:"lower_95"`
+	Upper95      *float64 `parquet:"upper_95"`
+	// Fallback is why a simpler forecast stands in; NULL where none does.
+	Fallback string `parquet:"fallback,optional,dict"`
+}
+
+// ComparePredictions orders rows by the table's grain, the order of its files:
+// day, level, series, target, currency, model, version, origin. No two rows of a
+// table are equal in it.
+func ComparePredictions(a, b DemandPredictionRow) int {
+	return cmp.Or(
+		cmp.Compare(a.Date, b.Date),
+		strings.Compare(a.Level, b.Level),
+		strings.Compare(a.Series, b.Series),
+		strings.Compare(a.Target, b.Target),
+		strings.Compare(a.Currency, b.Currency),
+		strings.Compare(a.Model, b.Model),
+		strings.Compare(a.ModelVersion, b.ModelVersion),
+		cmp.Compare(a.Origin, b.Origin),
+	)
 }

@@ -1,13 +1,16 @@
 package lake
 
 import (
+	"slices"
+
 	"github.com/parquet-go/parquet-go"
 
 	"example.com/shopstream/internal/shop"
 )
 
 // EncodeGold appends a Parquet file of rows of one of gold's tables to dst.
-// Equal rows make equal bytes.
+// Equal rows make equal bytes. Rows of demand_predictions are put in the order of
+// ComparePredictions; the others stay in theirs.
 func EncodeGold[T GoldRow](dst []byte, rows []T) ([]byte, error) {
 	switch rows := any(rows).(type) {
 	case []DailySalesRow:
@@ -22,13 +25,15 @@ func EncodeGold[T GoldRow](dst []byte, rows []T) ([]byte, error) {
 		return catalogueEncoder.encode(dst, rows)
 	case []QualityRow:
 		return qualityEncoder.encode(dst, rows)
+	case []DemandPredictionRow:
+		return predictionsEncoder.encode(dst, slices.SortedStableFunc(slices.Values(rows), ComparePredictions))
 	}
 	panic("every GoldRow has an encoder")
 }
 
 // GoldRow is a row of one of gold's tables.
 type GoldRow interface {
-	DailySalesRow | CategoryRevenueRow | HourlySalesRow | OrderLineRow | CatalogueRow | QualityRow
+	DailySalesRow | CategoryRevenueRow | HourlySalesRow | OrderLineRow | CatalogueRow | QualityRow | DemandPredictionRow
 }
 
 var (
@@ -38,6 +43,7 @@ var (
 	orderLinesEncoder      = &encoder[OrderLineRow]{add: (*columns).orderLine}
 	catalogueEncoder       = &encoder[CatalogueRow]{add: (*columns).catalogue}
 	qualityEncoder         = &encoder[QualityRow]{add: (*columns).quality}
+	predictionsEncoder     = &encoder[DemandPredictionRow]{add: (*columns).prediction}
 )
 
 func (c *columns) dailySales(r *DailySalesRow) {
@@ -148,6 +154,28 @@ func (c *columns) quality(r *QualityRow) {
 	c.integer(8, r.RowsFailed)
 	c.optionalText(9, r.Detail)
 }
+
+func (c *columns) prediction(r *DemandPredictionRow) {
+	c.integer32(0, r.Date)
+	c.integer32(1, r.Origin)
+	c.integer(2, r.Horizon)
+	c.text(3, r.Level)
+	c.text(4, r.Series)
+	c.optionalText(5, r.Category)
+	c.text(6, r.Target)
+	c.optionalText(7, r.Currency)
+	c.text(8, r.Model)
+	c.text(9, r.ModelVersion)
+	c.number(10, r.Point)
+	c.number(11, r.Mean)
+	c.optionalNumber(12, r.Lower80)
+	c.optionalNumber(13, r.Upper80)
+	c.optionalNumber(14, r.Lower95)
+	c.optionalNumber(15, r.Upper95)
+	c.optionalText(16, r.Fallback)
+}
+
+func (c *columns) number(i int, v float64) { c.add(i, parquet.DoubleValue(v)) }
 
 func (c *columns) boolean(i int, v bool) { c.add(i, parquet.BooleanValue(v)) }
 

@@ -3,7 +3,6 @@
 package bigquery
 
 import (
-	"bytes"
 	"fmt"
 	"math/big"
 	"math/rand/v2"
@@ -14,7 +13,6 @@ import (
 	"cloud.google.com/go/civil"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/parquet-go/parquet-go"
 
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/shop"
@@ -24,22 +22,6 @@ import (
 	"example.com/shopstream/sql/sqltest"
 	"example.com/shopstream/sql/tables"
 )
-
-// predictionRow is a row of demand_predictions.
-type predictionRow struct {
-	Date         int32    `parquet:"date,date"`
-	Origin       int32    `parquet:"origin,date"`
-	Horizon      int64    `parquet:"horizon"`
-	ProductID    string   `parquet:"product_id"`
-	Model        string   `parquet:"model"`
-	ModelVersion string   `parquet:"model_version"`
-	Point        float64  `parquet:"point"`
-	Mean         float64  `parquet:"mean"`
-	Lower80      *float64 `parquet:"lower_80"`
-	Upper80      *float64 `parquet:"upper_80"`
-	Lower95      *float64 `parquet:"lower_95"`
-	Upper95      *float64 `parquet:"upper_95"`
-}
 
 // TestSameRows asks both engines every query of the catalogue, over the same
 // files of random gold.
@@ -250,7 +232,7 @@ func writeGold(t *testing.T, uri string, days int) {
 			hourly   []lake.HourlySalesRow
 			lines    []lake.OrderLineRow
 			known    []lake.CatalogueRow
-			forecast []predictionRow
+			forecast []lake.DemandPredictionRow
 			byKind   = map[string]*lake.CategoryRevenueRow{}
 			kinds    []string
 		)
@@ -306,8 +288,9 @@ func writeGold(t *testing.T, uri string, days int) {
 			point := float64(rnd.IntN(400)) / 16
 			low, high := point/2, point*2
 			for horizon := range 2 {
-				forecast = append(forecast, predictionRow{
-					Date: number, Origin: number - int32(horizon), Horizon: int64(horizon + 1), ProductID: product, Model: "trees", ModelVersion: "1",
+				forecast = append(forecast, lake.DemandPredictionRow{
+					Date: number, Origin: number - int32(horizon), Horizon: int64(horizon + 1), Level: lake.LevelProduct, Series: product, Category: category,
+					Target: lake.TargetUnits, Model: "trees", ModelVersion: "1",
 					Point: point, Mean: point + 0.25, Lower80: &low, Upper80: &high,
 				})
 			}
@@ -329,12 +312,7 @@ func writeGold(t *testing.T, uri string, days int) {
 		put("order_lines", date, data, err)
 		data, err = lake.EncodeGold(nil, known)
 		put("product_catalogue", date, data, err)
-		var b bytes.Buffer
-		pw := parquet.NewGenericWriter[predictionRow](&b)
-		_, err = pw.Write(forecast)
-		if err == nil {
-			err = pw.Close()
-		}
-		put("demand_predictions", date, b.Bytes(), err)
+		data, err = lake.EncodeGold(nil, forecast)
+		put("demand_predictions", date, data, err)
 	}
 }

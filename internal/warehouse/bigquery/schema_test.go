@@ -189,3 +189,28 @@ func TestDrift(t *testing.T) {
 		t.Error("a job was started")
 	}
 }
+
+// TestPredictionsOfVersion1: a table of the first version, which had products
+// only, cannot be upgraded without loss, and the error says so.
+func TestPredictionsOfVersion1(t *testing.T) {
+	table := tables.Must("demand_predictions")
+	old := table
+	old.Version, old.Cluster = 1, []string{"product_id"}
+	old.Columns = []warehouse.Column{{Name: "product_id", Type: warehouse.String, Required: true, Description: "product"}}
+	for _, c := range table.Columns {
+		switch c.Name {
+		case "level", "series", "category", "target", "currency", "fallback":
+		default:
+			old.Columns = append(old.Columns, c)
+		}
+	}
+	_, _, err := upgrade(metadata(old, map[string]string{}), table)
+	if err == nil {
+		t.Fatal("the table was upgraded")
+	}
+	for _, want := range []string{"column product_id", "column level", "column series", "column target", "clustering", "drop the table and publish its partitions again"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("expected %q in the error: %v", want, err)
+		}
+	}
+}

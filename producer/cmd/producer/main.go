@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Short: "Put a shop's events into Kafka, and look at them",
 		Example: `  producer broker --data ./kafka                    # a broker to try it on
   producer simulate --rate 2000 --duration 2m       # a simulated shop
+  producer history --out history.parquet            # its past, as daily sales
   producer replay online_retail.csv.gz              # a file
   producer consume --from latest --format table     # what arrives`,
 		SilenceErrors: true,
@@ -50,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(simulateCommand(), replayCommand(), consumeCommand(), brokerCommand())
+	root.AddCommand(simulateCommand(), historyCommand(), replayCommand(), consumeCommand(), brokerCommand())
 
 	err := root.ExecuteContext(ctx)
 	switch {

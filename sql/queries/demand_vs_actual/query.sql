@@ -17,161 +17,181 @@ bounds AS (
   WHERE complete
 ),
 
+sales AS (
+  SELECT
+    date,
+    CASE CAST(@level AS STRING)
+      WHEN 'product' THEN product_id
+      WHEN 'category' THEN category
+      ELSE 'shop'
+    END AS series,
+    currency,
+    units,
+    revenue
+  FROM daily_sales
+),
+
 sold AS (
   SELECT
     date,
-    product_id,
-    SUM(units) AS units
-  FROM daily_sales
-  GROUP BY date, product_id
+    series,
+    'units' AS target,
+    '' AS currency,
+    CAST(SUM(units) AS NUMERIC) AS amount
+  FROM sales
+  GROUP BY date, series
+  UNION ALL
+  SELECT
+    date,
+    series,
+    'revenue' AS target,
+    currency,
+    CAST(SUM(revenue) AS NUMERIC) AS amount
+  FROM sales
+  WHERE currency IS NOT NULL
+  GROUP BY date, series, currency
 ),
 
 pairs AS (
   SELECT
+    demand_predictions.currency,
     demand_predictions.model,
     demand_predictions.model_version,
     demand_predictions.horizon,
-    demand_predictions.product_id,
+    demand_predictions.series,
     demand_predictions.date,
     demand_predictions.point,
     demand_predictions.mean,
     demand_predictions.lower_80,
     demand_predictions.upper_80,
-    COALESCE(sold.units, 0) AS units
+    demand_predictions.lower_95,
+    demand_predictions.upper_95,
+    demand_predictions.fallback,
+    COALESCE(sold.amount, 0) AS amount,
+    CAST(COALESCE(sold.amount, 0) AS FLOAT64) AS actual
   FROM demand_predictions
   CROSS JOIN bounds
   LEFT JOIN sold
-    ON demand_predictions.date = sold.date AND demand_predictions.product_id = sold.product_id
+    ON
+      demand_predictions.date = sold.date
+      AND demand_predictions.series = sold.series
+      AND demand_predictions.target = sold.target
+      AND COALESCE(demand_predictions.currency, '') = sold.currency
   LEFT JOIN days ON demand_predictions.date = days.date
   WHERE
-    demand_predictions.date BETWEEN bounds.from_date AND bounds.to_date
+    demand_predictions.level = CAST(@level AS STRING)
+    AND demand_predictions.target = CAST(@target AS STRING)
+    AND demand_predictions.date BETWEEN bounds.from_date AND bounds.to_date
     AND demand_predictions.date BETWEEN bounds.first_date AND bounds.last_date
     AND COALESCE(days.complete, TRUE)
     AND demand_predictions.model = COALESCE(CAST(@model AS STRING), demand_predictions.model)
 ),
 
-levels AS (
+parts AS (
   SELECT
-    1 AS level_order,
-    'model' AS level,
-    model,
-    model_version,
-    CAST(NULL AS INT64) AS horizon,
-    CAST(NULL AS STRING) AS product_id,
-    date,
-    point,
-    mean,
-    lower_80,
-    upper_80,
-    units
-  FROM pairs
+    1 AS part_order,
+    'model' AS part
   UNION ALL
   SELECT
-    2 AS level_order,
-    'horizon' AS level,
-    model,
-    model_version,
-    horizon,
-    CAST(NULL AS STRING) AS product_id,
-    date,
-    point,
-    mean,
-    lower_80,
-    upper_80,
-    units
-  FROM pairs
+    2 AS part_order,
+    'horizon' AS part
   UNION ALL
   SELECT
-    3 AS level_order,
-    'product' AS level,
-    model,
-    model_version,
-    CAST(NULL AS INT64) AS horizon,
-    product_id,
-    date,
-    point,
-    mean,
-    lower_80,
-    upper_80,
-    units
+    3 AS part_order,
+    'series' AS part
+),
+
+cut AS (
+  SELECT
+    parts.part_order,
+    parts.part,
+    pairs.currency,
+    pairs.model,
+    pairs.model_version,
+    CASE WHEN parts.part = 'horizon' THEN pairs.horizon END AS horizon,
+    CASE WHEN parts.part = 'series' THEN pairs.series END AS series,
+    pairs.date,
+    pairs.point,
+    pairs.mean,
+    pairs.lower_80,
+    pairs.upper_80,
+    pairs.lower_95,
+    pairs.upper_95,
+    pairs.fallback,
+    pairs.amount,
+    pairs.actual
   FROM pairs
+  CROSS JOIN parts
 ),
 
 errors AS (
   SELECT
-    level_order,
-    level,
+    part_order,
+    part,
+    currency,
     model,
     model_version,
     horizon,
-    product_id,
+    series,
     COUNT(*) AS predictions,
     COUNT(DISTINCT date) AS days,
-    SUM(units) AS actual,
+    COUNTIF(fallback IS NOT NULL) AS fallbacks,
+    SUM(amount) AS amount,
+    SUM(actual) AS actual,
     SUM(point) AS point,
     SUM(mean) AS mean,
-    SUM(ABS(units - point)) AS absolute_error,
-    COUNTIF(units BETWEEN lower_80 AND upper_80) AS inside_80,
-    COUNTIF(lower_80 IS NOT NULL AND upper_80 IS NOT NULL) AS intervals
-  FROM levels
-  GROUP BY level_order, level, model, model_version, horizon, product_id
-),
-
-rounded AS (
-  SELECT
-    level_order,
-    level,
-    model,
-    model_version,
-    horizon,
-    product_id,
-    predictions,
-    days,
-    actual,
-    ROUND(CAST(point AS NUMERIC), 2) AS predicted,
-    ROUND(CAST(absolute_error AS NUMERIC), 2) AS absolute_error,
-    ROUND(CAST(SAFE_DIVIDE(absolute_error, actual) AS NUMERIC), 4) AS wape,
-    ROUND(CAST(SAFE_DIVIDE(mean - actual, actual) AS NUMERIC), 4) AS bias,
-    ROUND(CAST(SAFE_DIVIDE(inside_80, intervals) AS NUMERIC), 4) AS coverage_80
-  FROM errors
+    ROUND(CAST(SUM(ABS(actual - point)) AS NUMERIC), 2) AS absolute_error,
+    SUM(ABS(actual - point)) AS exact_error,
+    COUNTIF(actual BETWEEN lower_80 AND upper_80) AS inside_80,
+    COUNTIF(lower_80 IS NOT NULL AND upper_80 IS NOT NULL) AS intervals_80,
+    COUNTIF(actual BETWEEN lower_95 AND upper_95) AS inside_95,
+    COUNTIF(lower_95 IS NOT NULL AND upper_95 IS NOT NULL) AS intervals_95
+  FROM cut
+  GROUP BY part_order, part, currency, model, model_version, horizon, series
 ),
 
 ranked AS (
   SELECT
-    level_order,
-    level,
+    part_order,
+    part,
+    currency,
     model,
     model_version,
     horizon,
-    product_id,
+    series,
     predictions,
     days,
-    actual,
-    predicted,
+    fallbacks,
+    amount AS actual,
+    ROUND(CAST(point AS NUMERIC), 2) AS predicted,
     absolute_error,
-    wape,
-    bias,
-    coverage_80,
+    ROUND(CAST(SAFE_DIVIDE(exact_error, actual) AS NUMERIC), 4) AS wape,
+    ROUND(CAST(SAFE_DIVIDE(mean - actual, actual) AS NUMERIC), 4) AS bias,
+    ROUND(CAST(SAFE_DIVIDE(inside_80, intervals_80) AS NUMERIC), 4) AS coverage_80,
+    ROUND(CAST(SAFE_DIVIDE(inside_95, intervals_95) AS NUMERIC), 4) AS coverage_95,
     ROW_NUMBER() OVER (
-      PARTITION BY level_order, model, model_version ORDER BY absolute_error DESC, product_id
+      PARTITION BY part_order, currency, model, model_version ORDER BY absolute_error DESC, series
     ) AS place
-  FROM rounded
+  FROM errors
 )
 
 SELECT
-  level,
+  part,
+  currency,
   model,
   model_version,
   horizon,
-  product_id,
+  series,
   predictions,
   days,
+  fallbacks,
   actual,
   predicted,
   absolute_error,
   wape,
   bias,
-  coverage_80
+  coverage_80,
+  coverage_95
 FROM ranked
-WHERE level_order < 3 OR place <= @limit
-ORDER BY level_order, model, model_version, horizon, absolute_error DESC, product_id
+WHERE part_order < 3 OR place <= @limit
+ORDER BY part_order, currency, model, model_version, horizon, absolute_error DESC, series

@@ -2,11 +2,14 @@ SELECT
   date,
   origin,
   horizon,
-  product_id,
+  level,
+  series,
+  target,
+  currency,
   model,
   model_version
 FROM demand_predictions
 WHERE
   date = COALESCE(CAST(@date AS DATE), date)
   AND UNIX_DATE(date) - UNIX_DATE(origin) + 1 != horizon
-ORDER BY date, origin, product_id, model, model_version
+ORDER BY date, origin, level, series, target, currency, model, model_version

@@ -1,0 +1,34 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ErrCorrupt is wrapped by the error of an object that is not what was put.
+var ErrCorrupt = errors.New("corrupt")
+
+// read returns the content of an object, which may have that many bytes: more are
+// refused before anything is read.
+func (r *Registry) read(ctx context.Context, name string, most int64) (data []byte, err error) {
+	o, err := r.store.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, o.Close()) }()
+	if o.Size() > most {
+		return nil, r.corrupt(name, fmt.Errorf("expected at most %d bytes, found %d", most, o.Size()))
+	}
+	data = make([]byte, o.Size())
+	if _, err := io.ReadFull(io.NewSectionReader(o, 0, o.Size()), data); err != nil {
+		return nil, fmt.Errorf("lake %s: read %s: %w", r.store.URI(), name, err)
+	}
+	return data, nil
+}
+
+func (r *Registry) corrupt(name string, err error) error {
+	return fmt.Errorf("%s in %s is %w: %w. It is written once, so something changed it since, or it is no model of this registry: restore it from a copy, or train and promote another version",
+		name, r.store.URI(), ErrCorrupt, err)
+}
