@@ -11,17 +11,13 @@ import (
 // The index of a weekday is the mean, over the last 16 weeks, of the day's value
 // over the mean of the open week around it, brought to mean 1 over the weekdays;
 // the level is the exponentially smoothed value over its index (classical
-// decomposition, and Brown's simple smoothing). Closed days are not on the axis,
-// and a day of more than 3 times the median of the 24 open days before counts as
-// that much: one bulk order is not a new level.
+// decomposition, and Brown's simple smoothing). Closed days are not on the axis.
 type Index struct{}
 
 // Parameters of Index, chosen on origins before those that it is tested on.
 const (
 	indexWeeks  = 16
 	indexFactor = 0.1
-	capDays     = 24
-	capFactor   = 3
 )
 
 // Name implements Model.
@@ -42,9 +38,8 @@ func (Index) Forecast(ctx context.Context, p *Panel, horizon int) (*Forecast, er
 	return a.forecast(ctx, func(s *Series, row []Prediction) {
 		vs := a.values(s)
 		days := weekdays[len(weekdays)-len(vs):]
-		capped := capDaysOf(vs)
-		level, index := indexOf(capped, days, season)
-		ratios := pastRatios(vs, capped, days, season)
+		level, index := indexOf(vs, days, season)
+		ratios := pastRatios(vs, days, season)
 		for h, d := range a.ahead {
 			y := level * index[d.Weekday()]
 			p := none(y)
@@ -108,20 +103,9 @@ func centredMean(values []float64, i, season int) float64 {
 	return mean(values[from : from+season])
 }
 
-// capDaysOf caps values at 3 times the median of the 24 before.
-func capDaysOf(values []float64) []float64 {
-	capped := slices.Clone(values)
-	for i := capDays; i < len(values); i++ {
-		if m := quantile(sorted(values[i-capDays:i]), 0.5); m > 0 {
-			capped[i] = min(values[i], capFactor*m)
-		}
-	}
-	return capped
-}
-
 // pastRatios returns value over forecast for the days of the last 26 weeks, each
 // forecast from the week's end before it, in increasing order.
-func pastRatios(values, capped []float64, weekdays []int, season int) []float64 {
+func pastRatios(values []float64, weekdays []int, season int) []float64 {
 	const weeks, least = 26, 8
 	var ratios []float64
 	for w := 1; w <= weeks; w++ {
@@ -129,7 +113,7 @@ func pastRatios(values, capped []float64, weekdays []int, season int) []float64 
 		if end < least*season {
 			break
 		}
-		level, index := indexOf(capped[:end], weekdays[:end], season)
+		level, index := indexOf(values[:end], weekdays[:end], season)
 		for i := end; i < end+season; i++ {
 			if y := level * index[weekdays[i]]; y > 0 {
 				ratios = append(ratios, values[i]/y)
