@@ -46,9 +46,10 @@ from mlforecast.lag_transforms import ExponentiallyWeightedMean, RollingMean, Ro
 
 EQUAL_BIAS = -0.05  # ml/score.EqualBias
 TOLERANCE = 1e-6
+REQUIRED = ["wape", "bias", "mase", "rmsse", "rmse", "mae", "coverage_80", "coverage_95", "interval_score_80", "interval_score_95"]
 TSB = "statsforecast TSB"
 BOUNDS = ["lower_80", "upper_80", "lower_95", "upper_95"]
-PROCESSES = os.cpu_count() or 1  # of statsforecast; trees of so few rows gain nothing from threads
+PROCESSES = os.cpu_count() or 1  # of statsforecast; so few rows are too little for threads of LightGBM
 
 
 class Unusable(Exception):
@@ -67,6 +68,7 @@ class Export:
     target: str
     horizon: int
     origins: list  # of positions in days
+    open_weekdays: int  # of the seven
     days: pd.DatetimeIndex
     ids: list
     y: np.ndarray
@@ -87,7 +89,7 @@ class Export:
 def read_export(folder):
     rows = read_csv(folder / "series.csv", {"unique_id": str, "ds": str, "y": float, "open": int})
     about = json.loads((folder / "origins.json").read_text())
-    rows["ds"] = pd.to_datetime(rows["ds"], format="%Y-%m-%d")
+    rows["ds"] = dates(rows["ds"], "series.csv")
     if rows.duplicated(["unique_id", "ds"]).any():
         raise Unusable("series.csv has a series and day twice, expected one row for each")
     y = rows.pivot(index="ds", columns="unique_id", values="y")
@@ -100,28 +102,39 @@ def read_export(folder):
     if (is_open["min"] != is_open["max"]).any() or not is_open.isin([0, 1]).all(axis=None):
         raise Unusable("series.csv: open must be 0 or 1, and the same in all series of a day")
     is_open = is_open["max"].to_numpy() == 1
-    if (rows["y"] < 0).any() or rows["y"].isna().any() or (y.to_numpy()[~is_open] > 0).any():
-        raise Unusable("series.csv: y must be a number, not below 0, and 0 on days with open = 0")
+    if (rows["y"] < 0).any() or not np.isfinite(rows["y"]).all() or (y.to_numpy()[~is_open] > 0).any():
+        raise Unusable("series.csv: y must be a number, not below 0, finite, and 0 on days with open = 0")
 
-    closed = np.isin(y.index.dayofweek, about["closed_weekdays"]) | y.index.isin(pd.to_datetime(about["closed_dates"]))
+    closed = np.isin(y.index.dayofweek, about["closed_weekdays"]) | y.index.isin(dates(about["closed_dates"], "origins.json"))
     if (closed & is_open).any():
         raise Unusable(f"origins.json has {y.index[closed & is_open][0].date()} closed, series.csv has it open")
     origins = []
-    for date in sorted(about["origins"]):
-        at = y.index.get_indexer([pd.Timestamp(date)])[0]
+    for day in dates(sorted(about["origins"]), "origins.json"):
+        date, at = day.date(), y.index.get_indexer([day])[0]
         if at < 1 or at + about["horizon"] > len(y):
-            raise Unusable(f"origin {date}: series.csv has the days {y.index[0].date()} to {y.index[-1].date()}, expected days before it and {about['horizon']} from it on")
+            span = f"{y.index[0].date()} to {y.index[-1].date()}"
+            raise Unusable(f"origin {date}: series.csv has the days {span}, expected days before it and {about['horizon']} from it on")
         origins.append(at)
         if unknown := np.count_nonzero(~is_open[at : at + about["horizon"]] & ~closed[at : at + about["horizon"]]):
             say(f"origin {date}: {unknown} closed days are not in origins.json; all models of the libraries are told")
-    return Export(about["level"], about["target"], about["horizon"], origins, y.index, list(y.columns), y.to_numpy(), is_open)
+    return Export(
+        about["level"], about["target"], about["horizon"], origins, 7 - len(set(about["closed_weekdays"])), y.index, list(y.columns), y.to_numpy(), is_open
+    )
 
 
 def read_csv(path, types):
+    may_be_empty = {name: [""] for name, kind in types.items() if kind is float}
     try:
-        return pd.read_csv(path, usecols=list(types), dtype=types, keep_default_na=False, na_values={name: [""] for name, kind in types.items() if kind is float})
+        return pd.read_csv(path, usecols=list(types), dtype=types, keep_default_na=False, na_values=may_be_empty)
     except ValueError as e:
         raise Unusable(f"{path.name}: {e}; expected the columns {', '.join(types)}") from e
+
+
+def dates(texts, file):
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(texts, format="%Y-%m-%d"))
+    except ValueError as e:
+        raise Unusable(f"{file}: expected dates as 2026-01-31: {str(e).splitlines()[0]}") from e
 
 
 def read_forecasts(path, export):
@@ -134,7 +147,7 @@ def read_forecasts(path, export):
         bad = rows[origin.isna() | (series < 0)].iloc[0]
         raise Unusable(f"forecasts.csv has {bad['unique_id']} from {bad['origin']}, which series.csv or origins.json lacks")
     origin = origin.to_numpy(int)
-    day = export.days.get_indexer(pd.to_datetime(rows["ds"], format="%Y-%m-%d"))
+    day = export.days.get_indexer(dates(rows["ds"], path.name))
     step = day - np.array(export.origins)[origin]
     if ((step < 0) | (step >= export.horizon)).any():
         raise Unusable(f"forecasts.csv has a day outside the {export.horizon} from its origin on")
@@ -150,7 +163,8 @@ def read_forecasts(path, export):
             want = np.zeros_like(given)
             want[:, export.started(o)] = True
             if (given != want).any():
-                raise Unusable(f"forecasts.csv: {model} from {export.days[o].date()} has {given.sum()} points, expected {want.sum()}: all days of all series that began before")
+                found = f"{model} from {export.days[o].date()} has {given.sum()} points"
+                raise Unusable(f"forecasts.csv: {found}, expected {want.sum()}: all days of all series that began before")
     return ours
 
 
@@ -194,8 +208,9 @@ def metrics(o, point, mean=None, bounds=None):
     y, f = o.y[used], point[used]
     error = f - y
     total = y.sum()
-    absolute, square = np.nanmean(np.abs(point - o.y), axis=1), np.nanmean((point - o.y) ** 2, axis=1)  # origins × series
-    ran = used.any(axis=1)
+    ran, days = used.any(axis=1), np.maximum(used.sum(axis=1), 1)  # origins × series, as the next two
+    absolute = np.nansum(np.abs(point - o.y), axis=1) / days
+    square = np.nansum((point - o.y) ** 2, axis=1) / days
     scaled, square_scaled = ran & (o.scale > 0), ran & (o.scale_squared > 0)
     m = {
         "n": int(used.sum()),
@@ -241,7 +256,7 @@ def differences(ours, stated):
         given = flat(stated[model])
         for name in sorted(ours[model].keys() | given.keys()):
             if name not in given:
-                if name in ("wape", "bias", "mase", "rmsse", "rmse", "mae"):
+                if name in REQUIRED:
                     problems.append(f"{model}: metrics.json has no {name}")
                 continue
             if name not in ours[model]:
@@ -278,7 +293,10 @@ def on_closed_days_zero(forecast):
             out[i][:, started] = 0
             open_days = np.flatnonzero(export.open[export.ahead(o)])
             if len(open_days):
-                out[i][np.ix_(open_days, started)] = np.maximum(forecast(export, o, started, open_days), 0)
+                values = np.asarray(forecast(export, o, started, open_days))
+                if np.isnan(values).any():
+                    raise Unusable(f"origin {export.days[o].date()}: the library left {np.isnan(values).sum()} forecasts out")
+                out[i][np.ix_(open_days, started)] = np.maximum(values, 0)
             say(f"  {export.days[o].date()}")
         return out
 
@@ -297,15 +315,15 @@ def wide(forecasts, column, started, ids):
 
 
 def on_open_days(make):
-    """A model of statsforecast on the axis of open days, where a week has as many
-    days as the shop is open in one."""
+    """A model of statsforecast on the axis of open days; make takes the length of a
+    week there."""
 
     def forecast(export, o, started, open_days):
         known = np.flatnonzero(export.open[:o])
-        week = len(set(export.days[known].dayofweek))
-        sf = statsforecast.StatsForecast([make(week)], freq=1, n_jobs=PROCESSES, fallback_model=statsforecast.models.HistoricAverage())
+        model = make(export.open_weekdays)
+        sf = statsforecast.StatsForecast([model], freq=1, n_jobs=PROCESSES, fallback_model=statsforecast.models.HistoricAverage())
         table = long_table(export.y[known], started, export.ids, np.arange(len(known)))
-        return wide(sf.forecast(h=len(open_days), df=table), repr(make(week)), started, export.ids)
+        return wide(sf.forecast(h=len(open_days), df=table), repr(model), started, export.ids)
 
     return on_closed_days_zero(forecast)
 
@@ -318,8 +336,9 @@ def seasonal_naive(export, o, started, open_days):
 
 
 def recursive_lightgbm(export, o, started, open_days):
-    """mlforecast as its guides have it: lags, rolling and expanding means, date
-    features, one LightGBM for all days, each forecast fed into the next one's lags."""
+    """mlforecast as its guides have it: lags, rolling means, date features, one
+    LightGBM for all days, each forecast fed into the next one's lags. A series too
+    young for the longest mean gets its own."""
     young = [s for s in started if np.count_nonzero(~np.isnan(export.y[:o, s])) <= 56]
     old = [s for s in started if s not in young]
     out = pd.DataFrame(np.nan_to_num(np.nanmean(export.y[:o, started][-56:], axis=0)) * np.ones((len(open_days), 1)), columns=started)
@@ -330,7 +349,10 @@ def recursive_lightgbm(export, o, started, open_days):
         )
         forecast = mlforecast.MLForecast(
             models={"trees": trees}, freq="D", lags=[1, 2, 3, 7, 14, 21, 28],
-            lag_transforms={1: [RollingMean(7), RollingMean(14), RollingMean(28), RollingMean(56), RollingStd(28), ExponentiallyWeightedMean(0.1)], 7: [RollingMean(28)]},
+            lag_transforms={
+                1: [*(RollingMean(days) for days in (7, 14, 28, 56)), RollingStd(28), ExponentiallyWeightedMean(0.1)],
+                7: [RollingMean(28)],
+            },
             date_features=["dayofweek", "day", "month"],
         )
         forecast.fit(long_table(export.y[:o], old, export.ids, export.days[:o]), static_features=[])
@@ -360,7 +382,8 @@ class TweedieFeatures:
         columns += [capped.rolling(w, min_periods=1).mean() for w in (6, 12, 24, 48)] + [capped.ewm(alpha=a).mean() for a in (0.03, 0.1)]
         columns += [mean[12] / mean[48], mean[24] / mean[96]]
         self.age = day - first
-        columns += [pd.DataFrame(np.where(live, np.minimum(day - last_sale, 60), np.nan)), pd.DataFrame(np.where(live, np.minimum(self.age, 150), np.nan))]
+        columns += [pd.DataFrame(np.where(live, np.minimum(day - last_sale, 60), np.nan))]
+        columns += [pd.DataFrame(np.where(live, np.minimum(self.age, 150), np.nan))]
         values = np.stack([c.to_numpy(np.float32) for c in columns], axis=-1)
         self.known = np.where(np.isfinite(values), values, np.nan)
 
@@ -377,7 +400,8 @@ class TweedieFeatures:
 
 def tweedie_a_day(export, o, started, open_days):
     """LightGBM with Tweedie loss and one direct model for each day ahead, trained
-    at every third day: at every day it was dearer, and no better."""
+    at every third day: at every day it was dearer, and no better. Its features are
+    those of our trees that a series' own values give."""
     parameters = {
         "objective": "tweedie", "tweedie_variance_power": 1.5, "num_leaves": 15, "learning_rate": 0.05, "feature_fraction": 0.5, "min_data_in_leaf": 30,
         "bagging_fraction": 0.7, "bagging_freq": 1, "seed": 1, "num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1,
@@ -438,13 +462,14 @@ def gate_failures(gate, ours, tsb):
 
 
 COLUMNS = {"wape": "WAPE", "bias": "bias", "mase": "MASE", "rmsse": "RMSSE", "equal_bias_wape": f"WAPE at {EQUAL_BIAS}", "cpu_seconds": "CPU s"}
+FORMATS = {"bias": "+.3f", "cpu_seconds": ".1f"}
 
 
 def table(export, rows):
     first, last = (export.days[export.origins[i]].date() for i in (0, -1))
     lines = [["model", "by", *COLUMNS.values()]]
     for r in rows:
-        cells = ["-" if r[c] is None or np.isnan(r[c]) else f"{r[c]:.1f}" if c == "cpu_seconds" else f"{r[c]:+.3f}" if c == "bias" else f"{r[c]:.4f}" for c in COLUMNS]
+        cells = ["-" if r[c] is None or np.isnan(r[c]) else f"{r[c]:{FORMATS.get(c, '.4f')}}" for c in COLUMNS]
         lines.append([r["model"], "us" if r["ours"] else "Python", *cells])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = [f"{export.level}, {export.target}, {export.horizon} days, {len(export.origins)} origins from {first} to {last}, {len(export.ids)} series"]
@@ -500,6 +525,7 @@ def main():
     parser.add_argument("--gate", type=pathlib.Path)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", message="Historical data .* is shorter than season_length")  # seasonal_naive sees to it
     try:
         return compare(arguments)
     except (Unusable, OSError, json.JSONDecodeError, KeyError) as e:

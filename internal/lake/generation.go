@@ -336,3 +336,8 @@ func removeFolder(ctx context.Context, root Store, dir string) error {
 	}
 	return remove()
 }
+
+// Root returns the store that all generations of a lake share: what is not made
+// from bronze, such as trained models, lies there. It is st where that is no
+// generation's.
+func Root(st Store) Store { return rootOf(st) }

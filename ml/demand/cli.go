@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/ml/forecast"
 )
 
@@ -47,13 +48,23 @@ func Exit(program string, err error, stderr io.Writer) int {
 
 // SourceFlags are the flags that say what to forecast from.
 type SourceFlags struct {
-	uri, currency, country string
-	closed                 []string
+	name, uri, currency, country string
+	closed                       []string
 }
 
-// Register adds the flags.
-func (s *SourceFlags) Register(f *pflag.FlagSet) {
-	f.StringVar(&s.uri, "data", "", "a lake with gold: a folder or gs://bucket/prefix; or a Parquet file of daily_sales")
+// RegisterData adds the flags of a program that reads a lake or a file.
+func (s *SourceFlags) RegisterData(f *pflag.FlagSet) {
+	s.register(f, "data", "a lake with gold: a folder or gs://bucket/prefix; or a Parquet file of daily_sales")
+}
+
+// RegisterLake adds the flags of a program that also writes to the lake.
+func (s *SourceFlags) RegisterLake(f *pflag.FlagSet) {
+	s.register(f, "lake", "the lake: a folder or gs://bucket/prefix")
+}
+
+func (s *SourceFlags) register(f *pflag.FlagSet, name, usage string) {
+	s.name = name
+	f.StringVar(&s.uri, name, "", usage)
 	f.StringVar(&s.currency, "currency", "", "currency of revenue (default: that with the largest revenue)")
 	f.StringVar(&s.country, "country", "", "whose public holidays count: "+strings.Join(forecast.Countries(), ", ")+" (default: none)")
 	f.StringSliceVar(&s.closed, "closed", nil, "days on which the shop is closed, such as 2026-12-25, separated by commas")
@@ -63,7 +74,7 @@ func (s *SourceFlags) Register(f *pflag.FlagSet) {
 func (s *SourceFlags) Source() (Source, error) {
 	out := Source{URI: s.uri, Currency: s.currency, Country: s.country}
 	if s.uri == "" {
-		return out, NewUsage(errors.New("--data is missing: expected a lake with gold, or a Parquet file of daily_sales"))
+		return out, NewUsage(fmt.Errorf("--%s is missing", s.name))
 	}
 	for _, text := range s.closed {
 		d, err := forecast.ParseDay(text)
@@ -76,6 +87,16 @@ func (s *SourceFlags) Source() (Source, error) {
 		return out, NewUsage(err)
 	}
 	return out, nil
+}
+
+// Open reads the flags and opens the lake, which the caller closes.
+func (s *SourceFlags) Open(ctx context.Context) (lake.Store, Source, error) {
+	source, err := s.Source()
+	if err != nil {
+		return nil, source, err
+	}
+	st, err := lake.OpenStore(ctx, s.uri)
+	return st, source, err
 }
 
 // ParseOrigins reads a number of origins, or their days.

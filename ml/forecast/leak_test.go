@@ -24,7 +24,7 @@ func leaks(t interface{ Fatal(...any) }, p *Panel, cut int, seed uint64, extra f
 	}
 	columns := func(p *Panel) [][]float32 {
 		r := newRows(spec, newAxis(p, 0), vocabulary(p), nil)
-		samples, _ := r.training(7)
+		samples, _ := r.training(7, 0)
 		samples = slices.DeleteFunc(samples, func(s sample) bool { return r.axis.days[s.anchor] > cut })
 		if extra != nil {
 			r.spec, r.calls = append(r.spec, Feature{name: "weekday"}), append(r.calls, extra(r))

@@ -36,8 +36,11 @@ type Trees struct {
 	LevelShare float64 `json:"level_share"`
 	// TrainSeries is how many series of the largest sums the trees learn from; 0 is
 	// all. All series are forecast.
-	TrainSeries int    `json:"train_series"`
-	Seed        uint64 `json:"seed"`
+	TrainSeries int `json:"train_series"`
+	// TrainDays is how many of the newest open days may begin a forecast to learn
+	// from; 0 is all.
+	TrainDays int    `json:"train_days"`
+	Seed      uint64 `json:"seed"`
 }
 
 // TreeSize is the shape of an ensemble.
@@ -55,7 +58,7 @@ func Recipe() Trees {
 		Features: mustSpec(recipeFeatures), Horizon: 7,
 		Small:      TreeSize{Leaves: 7, Trees: 150, Rate: 0.06, ColumnShare: 0.3},
 		Big:        TreeSize{Leaves: 31, Trees: 100, Rate: 0.08, ColumnShare: 0.5},
-		LevelShare: 0.95, TrainSeries: 1000, Seed: 1,
+		LevelShare: 0.95, TrainSeries: 1000, TrainDays: 400, Seed: 1,
 	}
 }
 
@@ -132,7 +135,7 @@ func (m Trees) sizes(q int) []TreeSize {
 // data returns the rows to learn from.
 func (m Trees) data(ctx context.Context, p *Panel, names map[string]float64) (trees.Data, error) {
 	r := newRows(m.Features, newAxis(p, 0), names, nil)
-	samples, y := r.training(m.Horizon)
+	samples, y := r.training(m.Horizon, m.TrainDays)
 	if len(samples) < 2*treeMinRows {
 		return trees.Data{}, fmt.Errorf("there are %d rows to learn from, and trees need %d: use a simpler model, or import more history", len(samples), 2*treeMinRows)
 	}

@@ -36,7 +36,7 @@ func (m Ridge) Fit(ctx context.Context, p *Panel) (Forecaster, error) {
 		return nil, err
 	}
 	r := newRows(spec, newAxis(p, 0), nil, nil)
-	samples, y := r.training(m.Horizon)
+	samples, y := r.training(m.Horizon, 0)
 	if len(samples) == 0 {
 		return nil, fmt.Errorf("no series has been sold for the %d open days that ridge needs", minAge)
 	}

@@ -146,11 +146,16 @@ type sample struct {
 }
 
 // training returns the samples whose day is known, of forecasts for the days of
-// a horizon, and their values. Beginnings are counted from the panel's end.
-func (r *rows) training(horizon int) (samples []sample, y []float64) {
+// a horizon, and their values. Beginnings are counted from the panel's end, and
+// lie within its last newest open days (0: all).
+func (r *rows) training(horizon, newest int) (samples []sample, y []float64) {
 	days := r.axis.days
+	first := 0
+	if newest > 0 {
+		first = len(days) - newest
+	}
 	for i := range r.series {
-		for anchor := r.series[i].offset + minAge; anchor < len(days); anchor++ {
+		for anchor := max(first, r.series[i].offset+minAge); anchor < len(days); anchor++ {
 			if (len(days)-anchor)%anchorStep != 0 {
 				continue
 			}

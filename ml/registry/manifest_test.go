@@ -77,7 +77,7 @@ func TestManifestRoundTrip(t *testing.T) {
 
 func TestDiff(t *testing.T) {
 	a, b := full(), full()
-	a.Files, b.Files = []File{{"model.json", 3, strings.Repeat("a", 64)}}, []File{{"model.json", 4, strings.Repeat("b", 64)}, {"small.json", 1, strings.Repeat("c", 64)}}
+	a.Files, b.Files = []File{{"forest.json", 3, strings.Repeat("a", 64)}}, []File{{"forest.json", 4, strings.Repeat("b", 64)}, {"small.json", 1, strings.Repeat("c", 64)}}
 	b.Created = start.Add(time.Hour)
 	b.Version, b.Seconds = "20260301T130000Z-1a2b3c4d", 99
 	b.DataTo, b.Seed = "2026-03-07", 7
@@ -102,7 +102,7 @@ func TestDiff(t *testing.T) {
 		{"metrics.wape", "0.7551234567890123", "0.75"},
 		{"baselines.ets.wape", "", "0.8"},
 		{"baselines.tsb.wape", "0.8", "0.81"},
-		{"files.model.json", "3 bytes, SHA-256 " + strings.Repeat("a", 64), "4 bytes, SHA-256 " + strings.Repeat("b", 64)},
+		{"files.forest.json", "3 bytes, SHA-256 " + strings.Repeat("a", 64), "4 bytes, SHA-256 " + strings.Repeat("b", 64)},
 		{"files.small.json", "", "1 bytes, SHA-256 " + strings.Repeat("c", 64)},
 	}
 	if diff := cmp.Diff(want, Diff(a, b)); diff != "" {
@@ -136,7 +136,7 @@ func TestCodeVersion(t *testing.T) {
 // FuzzManifest: a text is refused, or is a manifest that stays what it is.
 func FuzzManifest(f *testing.F) {
 	m := full()
-	m.Files = []File{{"model.json", 3, strings.Repeat("a", 64)}}
+	m.Files = []File{{"forest.json", 3, strings.Repeat("a", 64)}}
 	text, err := encodeManifest(m)
 	if err != nil {
 		f.Fatal(err)

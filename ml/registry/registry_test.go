@@ -34,7 +34,7 @@ func TestPutAndGet(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			uri := newStore(t)
 			r, reader := Open(openStore(t, uri)), Open(openStore(t, uri))
-			files := map[string][]byte{"model.json": bytes.Repeat([]byte("tree"), 100_000), "empty.bin": {}}
+			files := map[string][]byte{"forest.json": bytes.Repeat([]byte("tree"), 100_000), "empty.bin": {}}
 			version, err := r.Put(t.Context(), full(), files)
 			if err != nil {
 				t.Fatal(err)
@@ -48,7 +48,7 @@ func TestPutAndGet(t *testing.T) {
 			}
 			want := full()
 			want.Version = version
-			want.Files = []File{{"empty.bin", 0, hash(nil)}, {"model.json", 400_000, hash(files["model.json"])}}
+			want.Files = []File{{"empty.bin", 0, hash(nil)}, {"forest.json", 400_000, hash(files["forest.json"])}}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("-put +got:\n%s", diff)
 			}
@@ -100,7 +100,7 @@ func TestPutFillsIn(t *testing.T) {
 }
 
 func TestPutRefuses(t *testing.T) {
-	one := map[string][]byte{"model.json": []byte("x")}
+	one := map[string][]byte{"forest.json": []byte("x")}
 	for name, c := range map[string]struct {
 		change func(*Manifest)
 		files  map[string][]byte
@@ -154,10 +154,10 @@ func TestNamesOfOthersAreRefused(t *testing.T) {
 	for _, bad := range []string{"", ".", "..", "../m", "m/..", "m\x00", "pointer/../m", "-m", "m-"} {
 		m := good
 		m.Name = bad
-		_, file := r.File(t.Context(), m, "model.json")
+		_, file := r.File(t.Context(), m, "forest.json")
 		m = good
 		m.Version = bad
-		_, of := r.File(t.Context(), m, "model.json")
+		_, of := r.File(t.Context(), m, "forest.json")
 		_, get := r.Get(t.Context(), bad, version)
 		_, getVersion := r.Get(t.Context(), "m", bad)
 		_, other := r.File(t.Context(), good, bad+"/x")
@@ -202,7 +202,7 @@ func TestCorrupt(t *testing.T) {
 				st := openStore(t, newStore(t))
 				r := ticking(st)
 				sound, version := put(t, r, 7), put(t, r, 1)
-				file, manifest := fileName("m", version, "model.json"), fileName("m", version, manifestName)
+				file, manifest := fileName("m", version, "forest.json"), fileName("m", version, manifestName)
 				objects := map[string][]byte{}
 				for _, at := range []string{file, manifest} {
 					data, err := st.Get(t.Context(), at)
@@ -258,17 +258,17 @@ func TestBoundedReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign := manifest
-	foreign.Files = []File{{"model.json", 1 << 50, strings.Repeat("0", 64)}}
+	foreign.Files = []File{{"forest.json", 1 << 50, strings.Repeat("0", 64)}}
 	r = Open(huge{st, t})
 	_, get := r.Get(t.Context(), "m", version)
-	_, file := r.File(t.Context(), manifest, "model.json")
+	_, file := r.File(t.Context(), manifest, "forest.json")
 	_, champion := r.Champion(t.Context(), "m")
 	for _, err := range []error{get, file, champion} {
 		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "expected at most") {
 			t.Errorf("expected a corrupt object, found %v", err)
 		}
 	}
-	if _, err := r.File(t.Context(), foreign, "model.json"); err == nil || !strings.Contains(err.Error(), "expected 0 to") {
+	if _, err := r.File(t.Context(), foreign, "forest.json"); err == nil || !strings.Contains(err.Error(), "expected 0 to") {
 		t.Errorf("a file that is said to be huge: %v", err)
 	}
 }
@@ -366,7 +366,7 @@ func TestDurable(t *testing.T) {
 	if _, err := r.Promote(t.Context(), "m", version, "first"); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"put model.json", "sync", "put manifest.json", "sync", "put 000001.json", "sync"}
+	want := []string{"put forest.json", "sync", "put manifest.json", "sync", "put 000001.json", "sync"}
 	if diff := cmp.Diff(want, ops); diff != "" {
 		t.Error(diff)
 	}

@@ -112,7 +112,7 @@ type failing interface {
 func put(t failing, r *Registry, seed uint64) string {
 	t.Helper()
 	m := Manifest{Name: "m", Kind: "recipe", Seed: seed, CodeVersion: "c", GoVersion: "go"}
-	version, err := r.Put(context.Background(), m, map[string][]byte{"model.json": fmt.Appendf(nil, "model %d", seed)})
+	version, err := r.Put(context.Background(), m, map[string][]byte{"forest.json": fmt.Appendf(nil, "model %d", seed)})
 	if err != nil {
 		t.Fatal(err)
 	}

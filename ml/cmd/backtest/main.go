@@ -84,7 +84,7 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 			return errors.Join(write(&text, b.Report), demand.WriteFile(out, text.Bytes()))
 		},
 	}
-	source.Register(c.Flags())
+	source.RegisterData(c.Flags())
 	f := c.Flags()
 	f.StringVar(&level, "level", "product", "what a series is: product, category or total")
 	f.StringVar(&target, "target", "units", "what is forecast: units or revenue")

@@ -1,0 +1,77 @@
+// Command predict forecasts demand with the champion.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"example.com/shopstream/ml/demand"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(demand.Exit("predict", command().ExecuteContext(ctx), os.Stderr))
+}
+
+func command() *cobra.Command {
+	var source demand.SourceFlags
+	var o demand.PredictOptions
+	var format string
+	c := &cobra.Command{
+		Use:   "predict --lake LAKE",
+		Short: "Forecast demand with the champion",
+		Long: `Predict forecasts every product, every category and the shop, in units and in
+revenue, for the days after the last complete day of gold, and writes them to the
+table demand_predictions. Run again, it writes the same. Where the model cannot say,
+a simpler forecast stands in, and its rows say why (column fallback).
+
+To load the table into BigQuery: warehouse publish --table demand_predictions.
+
+Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
+		Example: `  predict --lake /data/lake --country GB
+  predict --lake gs://bucket/lake --horizon 14 --format json`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if format != "table" && format != "json" {
+				return demand.NewUsage(fmt.Errorf("there is no format %q: expected table or json", format))
+			}
+			if o.Horizon < 1 || o.Horizon > 366 {
+				return demand.NewUsage(fmt.Errorf("--horizon is %d: expected 1 to 366 days", o.Horizon))
+			}
+			if o.Store, o.Source, err = source.Open(c.Context()); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, o.Store.Close()) }()
+			made, err := demand.Predict(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(made)
+			}
+			return made.Write(c.OutOrStdout())
+		},
+	}
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return demand.NewUsage(err) })
+	source.RegisterLake(c.Flags())
+	f := c.Flags()
+	f.StringVar(&o.Name, "model", demand.ModelName, "name of the model")
+	f.StringVar(&o.Version, "version", "", "version of the model (default: the champion, and the challenger)")
+	f.IntVar(&o.Horizon, "horizon", 7, "days to forecast")
+	f.IntVar(&o.MaxAge, "max-age", 60, "days after which a model is stale, and a simpler forecast stands in (0: never)")
+	f.BoolVar(&o.DryRun, "dry-run", false, "write nothing")
+	f.StringVar(&format, "format", "table", "table or json")
+	return c
+}

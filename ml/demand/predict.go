@@ -1,0 +1,237 @@
+package demand
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+
+	"cloud.google.com/go/civil"
+
+	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/ml/forecast"
+	"example.com/shopstream/ml/registry"
+)
+
+// PredictOptions say what to predict.
+type PredictOptions struct {
+	Store   lake.Store // the lake
+	Source  Source     // its Store and URI are not used
+	Name    string     // of the model; ModelName if empty
+	Version string     // "" is the champion, and, if there is one, the challenger
+	Horizon int        // days
+	MaxAge  int        // days from the model's last day to the origin after which it is stale; 0 is never
+	DryRun  bool       // write nothing
+}
+
+// Predicted is what Predict did.
+type Predicted struct {
+	Origin    forecast.Day                 `json:"origin"`
+	Horizon   int                          `json:"horizon"`
+	Currency  string                       `json:"currency,omitempty"` // of revenue
+	Model     string                       `json:"model"`
+	Versions  []string                     `json:"versions"` // the champion's first
+	Rows      int                          `json:"rows"`     // written, of all versions
+	Fallbacks map[forecast.Fallback]int    `json:"fallbacks"`
+	Outlooks  map[string]*forecast.Outlook `json:"-"` // by version
+}
+
+// NoVersion is the model_version of predictions that were made without a model.
+const NoVersion = "none"
+
+const predictionsTable = "demand_predictions"
+
+// Predict forecasts the days after the last complete one for every product,
+// every category and the shop, and writes them to demand_predictions. The rows of
+// the same origin, model and version are replaced; those of others stay. Equal
+// data and versions make equal files.
+func Predict(ctx context.Context, o PredictOptions) (*Predicted, error) {
+	name := cmp.Or(o.Name, ModelName)
+	o.Source.Store = o.Store
+	d, err := o.Source.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	catalogue, err := readCatalogue(ctx, o.Store)
+	if err != nil {
+		return nil, err
+	}
+	versions, err := o.versions(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	out := &Predicted{Horizon: o.Horizon, Currency: d.sales.Currency, Model: name, Fallbacks: map[forecast.Fallback]int{}, Outlooks: map[string]*forecast.Outlook{}}
+	var rows []lake.DemandPredictionRow
+	for _, v := range versions {
+		outlook, err := forecast.NewOutlook(ctx, d.sales, forecast.OutlookOptions{
+			Calendar: d.calendar, Horizon: o.Horizon, Model: v.model, Trained: v.trained, MaxAge: o.MaxAge, Catalogue: catalogue,
+		})
+		if err != nil {
+			return nil, err
+		}
+		out.Origin, out.Versions, out.Outlooks[v.version] = outlook.Origin, append(out.Versions, v.version), outlook
+		for _, l := range outlook.Lines {
+			if l.Fallback != "" {
+				out.Fallbacks[l.Fallback]++
+			}
+			rows = append(rows, row(outlook, l, name, v.version))
+		}
+	}
+	out.Rows = len(rows)
+	if o.DryRun {
+		return out, nil
+	}
+	return out, write(ctx, o.Store, rows)
+}
+
+// version is a model that predicts.
+type version struct {
+	version string
+	model   forecast.Forecaster
+	trained forecast.Day
+}
+
+// versions are the one that was asked for, or champion and challenger; without
+// a champion the fallback stands in.
+func (o PredictOptions) versions(ctx context.Context, name string) ([]version, error) {
+	reg := registry.Open(lake.Root(o.Store))
+	wanted := []string{o.Version}
+	if o.Version == "" {
+		p, err := reg.Champion(ctx, name)
+		switch {
+		case errors.Is(err, registry.ErrNoChampion):
+			return []version{{version: NoVersion}}, nil
+		case err != nil:
+			return nil, err
+		}
+		wanted = []string{p.Champion}
+		if p.Challenger != "" {
+			wanted = append(wanted, p.Challenger)
+		}
+	}
+	var out []version
+	for _, w := range wanted {
+		m, err := Resolve(ctx, reg, name, w)
+		if err != nil {
+			return nil, err
+		}
+		v := version{version: m.Version}
+		if v.model, err = Load(ctx, reg, m); err != nil {
+			return nil, err
+		}
+		last, err := forecast.ParseDay(m.DataTo)
+		if err != nil {
+			return nil, fmt.Errorf("the manifest of version %s: data_to: %w", m.Version, err)
+		}
+		v.trained = last + 1
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// readCatalogue returns the category of each product in gold's newest catalogue.
+func readCatalogue(ctx context.Context, st lake.Store) (map[string]string, error) {
+	const table = "product_catalogue"
+	publications, err := lake.ReadPublications(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	var newest civil.Date
+	for date, p := range publications {
+		if _, ok := p.Tables[table]; ok && date.After(newest) {
+			newest = date
+		}
+	}
+	if newest == (civil.Date{}) {
+		return nil, nil
+	}
+	rows, err := lake.ReadAll[lake.CatalogueRow](ctx, st, lake.GoldName(table, newest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	catalogue := map[string]string{}
+	for _, r := range rows {
+		catalogue[r.ProductID] = r.Category
+	}
+	return catalogue, err
+}
+
+// row is a line in the table's form.
+func row(o *forecast.Outlook, l forecast.Line, model, version string) lake.DemandPredictionRow {
+	r := lake.DemandPredictionRow{
+		Date: int32(l.Day), Origin: int32(o.Origin), Horizon: int64(l.Horizon), Level: string(l.Level), Series: l.Series, Category: l.Category,
+		Target: string(l.Target), Model: model, ModelVersion: version, Point: l.Point, Mean: l.Mean,
+		Lower80: known(l.Lower80), Upper80: known(l.Upper80), Lower95: known(l.Lower95), Upper95: known(l.Upper95), Fallback: string(l.Fallback),
+	}
+	if l.Target == forecast.Revenue {
+		r.Currency = o.Currency
+	}
+	if l.Level == forecast.Shop {
+		r.Category = ""
+	}
+	return r
+}
+
+// known is nil for NaN.
+func known(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}
+
+// write replaces the rows in the partitions of their dates.
+func write(ctx context.Context, st lake.Store, rows []lake.DemandPredictionRow) (err error) {
+	lease, err := lake.LockGold(ctx, st)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lease.Release()) }()
+	ctx, cancel := lease.Bind(ctx)
+	defer cancel()
+	byDate := map[int32][]lake.DemandPredictionRow{}
+	for _, r := range rows {
+		byDate[r.Date] = append(byDate[r.Date], r)
+	}
+	type made struct {
+		origin         int32
+		model, version string
+	}
+	fresh := map[made]bool{}
+	for _, r := range rows {
+		fresh[made{r.Origin, r.Model, r.ModelVersion}] = true
+	}
+	for date, next := range byDate {
+		name := lake.GoldName(predictionsTable, forecast.Day(date).Date())
+		standing, err := lake.ReadAll[lake.DemandPredictionRow](ctx, st, name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, r := range standing {
+			if !fresh[made{r.Origin, r.Model, r.ModelVersion}] {
+				next = append(next, r)
+			}
+		}
+		data, err := lake.EncodeGold(nil, next)
+		if err != nil {
+			return err
+		}
+		if err := st.Put(ctx, name, data); err != nil {
+			return err
+		}
+	}
+	return st.Sync(ctx)
+}
+
+// SortedFallbacks returns the reasons in order.
+func (p *Predicted) SortedFallbacks() []forecast.Fallback {
+	var out []forecast.Fallback
+	for f := range p.Fallbacks {
+		out = append(out, f)
+	}
+	slices.Sort(out)
+	return out
+}
