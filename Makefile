@@ -57,7 +57,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	[[ -n "$$targets" ]] || { echo "make fuzz: no fuzz target found" >&2; exit 1; }; \
 	while read -r pkg name; do \
 		echo "fuzz $$pkg $$name for $(FUZZTIME)"; \
-		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
 	done <<<"$$targets"
 
 .PHONY: bench
