@@ -68,6 +68,10 @@ bench: ## CPU time and memory of the streaming job beside a plain Go program; AR
 bench-gold: ## CPU time and memory of gold beside DuckDB and PySpark; ARGS="--events=2000000 --runs=1"
 	go run ./pipelines/bench/gold $(ARGS)
 
+.PHONY: bench-trees
+bench-trees: ## CPU time and memory of the trees beside xgboost; ARGS="--rows=1000000 --trees=200 --python=venv/bin/python"
+	go run ./ml/trees/bench $(ARGS)
+
 .PHONY: microbench
 microbench: ## Go benchmarks; BENCH=regexp BENCHTIME=1s
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

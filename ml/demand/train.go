@@ -115,6 +115,9 @@ func Train(ctx context.Context, o TrainOptions) (*Trained, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := forecast.CrossCheck(ctx, fitted, panel); err != nil {
+		return nil, err
+	}
 	files, err := forecast.Save(fitted)
 	if err != nil {
 		return nil, err

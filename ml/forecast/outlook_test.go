@@ -207,6 +207,9 @@ func TestSaveLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := CrossCheck(t.Context(), g, p); err != nil {
+			t.Error(err)
+		}
 		want, err := f.Forecast(t.Context(), p, 7)
 		if err != nil {
 			t.Fatal(err)

@@ -1,7 +1,9 @@
 package forecast
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -124,4 +126,32 @@ func loadRecipe(head stored, get func(name string, features Spec) (*trees.Model,
 		}
 	}
 	return f, nil
+}
+
+// CrossCheck compares the trees of a model with what github.com/dmitryikh/leaves
+// makes of the same files, on the panel's next week, of 200 series at most.
+func CrossCheck(ctx context.Context, f Forecaster, p *Panel) error {
+	var models []*trees.Model
+	var features Spec
+	var names map[string]float64
+	switch f := f.(type) {
+	case *treeFit:
+		for _, e := range f.quantiles {
+			models = append(models, e...)
+		}
+		features, names = f.Model.Features, f.Names
+	case *single:
+		models, features, names = []*trees.Model{f.model}, f.Features, f.Names
+	}
+	const series, week = 200, 7
+	rows, err := newRows(features, newAxis(p.Best(series, 0), week), names, nil).ahead(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range models {
+		if err := m.CrossCheck(rows); err != nil && !errors.Is(err, trees.ErrNotForLeaves) {
+			return err
+		}
+	}
+	return nil
 }

@@ -3,7 +3,6 @@ package trees
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,8 +40,8 @@ type feature struct {
 	categorical bool
 	// cuts are ascending: the bin of a value is the number of cuts not above
 	// it. So a value is below cuts[k] just when its bin is at most k.
-	cuts []float32
-	keys []uint32 // the cuts' sort keys
+	cuts   []float32
+	ladder ladder // the cuts
 	// codes are the category of each bin, ascending.
 	codes []int32
 	// bins is the number of bins for values; the next one is for missing.
@@ -168,22 +167,7 @@ func (f *feature) bin(v float32) (uint8, error) {
 		}
 		return uint8(k), nil
 	}
-	return uint8(countNotAbove(f.keys, sortKey(v))), nil
-}
-
-// countNotAbove is the number of keys, which ascend, that are not above key:
-// a binary search without a branch to mispredict.
-func countNotAbove(keys []uint32, key uint32) int {
-	if len(keys) == 0 {
-		return 0
-	}
-	lo, n := 0, len(keys)
-	for n > 1 {
-		half := n / 2
-		lo += half &^ int((int64(key)-int64(keys[lo+half-1]))>>63)
-		n -= half
-	}
-	return lo + 1 + int((int64(key)-int64(keys[lo]))>>63)
+	return uint8(f.ladder.rank(v)), nil
 }
 
 // at is the bin of a row.
@@ -218,11 +202,7 @@ func newFeature(column []float32, categorical bool, bins int, s *sortScratch) (f
 		return f, nil
 	}
 	cuts := quantileCuts(values, counts, bins)
-	f := feature{cuts: cuts, bins: len(cuts) + 1}
-	for _, cut := range cuts {
-		f.keys = append(f.keys, sortKey(cut))
-	}
-	return f, nil
+	return feature{cuts: cuts, ladder: newLadder(cuts), bins: len(cuts) + 1}, nil
 }
 
 // quantileCuts walks the distinct values and closes a bin when it holds its
@@ -312,19 +292,6 @@ func (s *sortScratch) distinct(column []float32) (values, counts []uint32) {
 		i = j
 	}
 	return values, counts
-}
-
-// sortKey maps floats to integers of the same order.
-func sortKey(v float32) uint32 {
-	bits := math.Float32bits(v + 0) // +0 makes 0 of −0
-	return bits ^ (uint32(int32(bits)>>31) | 1<<31)
-}
-
-func fromSortKey(key uint32) float32 {
-	if key>>31 != 0 {
-		return math.Float32frombits(key &^ (1 << 31))
-	}
-	return math.Float32frombits(^key)
 }
 
 // sort orders the keys by radix: three passes of 11 bits.

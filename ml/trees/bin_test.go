@@ -67,30 +67,39 @@ func TestDistinctValuesHaveTheirOwnBin(t *testing.T) {
 }
 
 // A value with most rows has a bin of its own and leaves the other bins to the
-// other values, each with a fair share.
+// other values, each with a fair share, wherever it lies.
 func TestFrequentValueDoesNotStarveTheRest(t *testing.T) {
-	var column []float32
-	for i := range 10000 {
-		v := float32(0)
-		if i%10 == 0 {
-			v = float32(1 + i)
+	for _, frequent := range []float32{-1, 4990.5, 20000} {
+		var column []float32
+		for i := range 10000 {
+			v := frequent
+			if i%10 == 0 {
+				v = float32(i)
+			}
+			column = append(column, v)
 		}
-		column = append(column, v)
-	}
-	b, err := Bin(Matrix{Columns: [][]float32{column}}, 51)
-	if err != nil {
-		t.Fatal(err)
-	}
-	counts := make([]int, b.features[0].bins)
-	for row := range column {
-		counts[b.at(row, 0)]++
-	}
-	if counts[0] != 9000 {
-		t.Errorf("the frequent value's bin holds %d rows, want 9000", counts[0])
-	}
-	for bin, n := range counts[1:] {
-		if n < 10 || n > 30 {
-			t.Errorf("bin %d holds %d rows, 20 are its share", bin+1, n)
+		b, err := Bin(Matrix{Columns: [][]float32{column}}, 51)
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts := make([]int, b.features[0].bins)
+		for row := range column {
+			counts[b.at(row, 0)]++
+		}
+		own, err := b.features[0].bin(frequent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for bin, n := range counts {
+			switch {
+			case bin == int(own) && n != 9000:
+				t.Errorf("the bin of %v holds %d rows, want 9000", frequent, n)
+			case bin != int(own) && (n < 5 || n > 30):
+				t.Errorf("frequent value %v: bin %d holds %d rows, 20 are its share", frequent, bin, n)
+			}
+		}
+		if len(counts) < 45 {
+			t.Errorf("frequent value %v: only %d bins of 51", frequent, len(counts))
 		}
 	}
 }

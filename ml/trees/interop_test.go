@@ -67,7 +67,7 @@ func readFloats(t *testing.T, path string, n int) []float32 {
 const interopRows = 20000
 
 // interop is data with missing and integer values, and odd ones in the rows to
-// score. The second column's cuts fall on the integers' own scale.
+// score.
 func interop(categorical bool) (e example, types string, scored []float32) {
 	e = newExample(interopRows, 21)
 	types = "qqcqq"

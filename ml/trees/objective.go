@@ -21,7 +21,7 @@ const (
 	Logistic                // read only, logit link
 )
 
-// names are XGBoost's.
+// objectiveNames are XGBoost's.
 var objectiveNames = [...]string{
 	SquaredError:  "reg:squarederror",
 	Poisson:       "count:poisson",
@@ -84,7 +84,7 @@ type loss interface {
 func newLoss(p Params) loss {
 	switch p.Objective {
 	case Poisson:
-		return poisson{shift: p.MaxDelta}
+		return poisson{inflation: math.Exp(p.MaxDelta)}
 	case Tweedie:
 		return tweedie{power: p.Power}
 	case Quantile:
@@ -124,11 +124,12 @@ func (squared) check(float64) error                       { return nil }
 
 // poisson is the negative log likelihood of a count. XGBoost inflates the
 // second derivative by exp(max_delta_step), which keeps early steps small.
-type poisson struct{ shift float64 }
+type poisson struct{ inflation float64 }
 
 func (poisson) start(y, weight []float64) float64 { return logMean(y, weight) }
 func (p poisson) gradient(margin, y float64) (g, h float64) {
-	return math.Exp(margin) - y, math.Exp(margin + p.shift)
+	mean := math.Exp(margin)
+	return mean - y, mean * p.inflation
 }
 func (poisson) value(margin, y float64) float64 { return math.Exp(margin) - y*margin }
 func (poisson) finish(mean float64) float64     { return mean }

@@ -78,8 +78,13 @@ func (p Params) check() (Params, error) {
 		name  string
 		value float64
 	}{
-		{"MaxDelta", p.MaxDelta}, {"MinHessian", p.MinHessian}, {"L2", p.L2}, {"MinGain", p.MinGain},
-		{"CategorySmooth", p.CategorySmooth}, {"MaxDepth", float64(p.MaxDepth)}, {"EarlyStopping", float64(p.EarlyStopping)},
+		{"MaxDelta", p.MaxDelta},
+		{"MinHessian", p.MinHessian},
+		{"L2", p.L2},
+		{"MinGain", p.MinGain},
+		{"CategorySmooth", p.CategorySmooth},
+		{"MaxDepth", float64(p.MaxDepth)},
+		{"EarlyStopping", float64(p.EarlyStopping)},
 	} {
 		if !(limit.value >= 0) || math.IsInf(limit.value, 0) {
 			return p, fmt.Errorf("trees: %s is %v, must be 0 or more", limit.name, limit.value)

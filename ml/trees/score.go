@@ -10,31 +10,35 @@ import (
 // small integers and takes no branch; and it takes one tree at a time over a
 // block of rows, so that both stay in the cache.
 //
-// Trees with categorical splits are walked row by row.
+// Trees with categorical splits are walked row by row. A scorer takes half a
+// megabyte besides the nodes.
 type scorer struct {
 	features []rankedFeature
 	trees    []rankedTree
-	buffers  sync.Pool // of *[]uint16
+	// nodes are those of all trees, one after the other, and zeros up to a
+	// whole nodeArray from any start.
+	nodes   []uint64
+	buffers sync.Pool // of *[bufferRanks]uint16
 }
 
 // rankedFeature is a feature that occurs in a numeric split.
 type rankedFeature struct {
 	feature    int
 	thresholds []float32 // ascending, distinct
-	keys       []uint32  // their sort keys
+	ladder     ladder
 }
 
 // rankedTree is a tree whose nodes are one word each:
 //
 //	bits  0–15  65535 less the highest rank that goes left
 //	bits 16–31  the left child; the right one follows
-//	bits 32–63  where the ranks of the split's column start
+//	bits 48–63  where the ranks of the split's column start
 //
 // Adding a row's rank to the low half carries into the child's number just
 // when the rank goes right. A leaf is its own left child and lets no rank
 // carry, so that all rows take the same number of steps.
 type rankedTree struct {
-	nodes  []uint64
+	start  int       // of its nodes
 	values []float64 // by node
 	depth  int
 	plain  *tree // instead of the above
@@ -52,6 +56,21 @@ const (
 // scoreRows are scored together: at some 30 features their ranks fill half a
 // first-level cache.
 const scoreRows = 128
+
+// maxColumns is how many columns of ranks have a start of 16 bits: those of 256
+// features. Trees that split on more are walked row by row.
+const maxColumns = 1 << 16 / scoreRows
+
+// Node numbers and column starts have 16 bits. In arrays of these lengths they
+// are in bounds, as the compiler sees: checks would be a fifth of the work.
+type (
+	nodeArray [1 << 16]uint64
+	rankArray [1<<16 + 3]uint16
+)
+
+// bufferRanks leaves a whole rankArray after each row of a block. The end is
+// never touched if there are few features.
+const bufferRanks = len(rankArray{}) + scoreRows
 
 func newScorer(m *Model) *scorer {
 	s := &scorer{}
@@ -71,22 +90,16 @@ func newScorer(m *Model) *scorer {
 		}
 		slices.Sort(cuts)
 		cuts = slices.Clip(slices.Compact(cuts))
-		if len(cuts) < maxRanked {
+		if len(cuts) < maxRanked && 2*len(s.features) < maxColumns {
 			column[f] = 2 * len(s.features)
-			keys := make([]uint32, len(cuts))
-			for i, cut := range cuts {
-				keys[i] = sortKey(cut)
-			}
-			s.features = append(s.features, rankedFeature{int(f), cuts, keys})
+			s.features = append(s.features, rankedFeature{int(f), cuts, newLadder(cuts)})
 		}
 	}
-	s.buffers.New = func() any {
-		ranks := make([]uint16, scoreRows*max(1, 2*len(s.features)))
-		return &ranks
-	}
+	s.buffers.New = func() any { return new([bufferRanks]uint16) }
 	for t := range m.trees {
 		s.trees = append(s.trees, s.rank(&m.trees[t], column))
 	}
+	s.nodes = slices.Concat(s.nodes, make([]uint64, len(nodeArray{})))
 	return s
 }
 
@@ -95,14 +108,15 @@ func (s *scorer) rank(t *tree, column map[int32]int) rankedTree {
 	if len(t.nodes) > maxRanked {
 		return rankedTree{plain: t}
 	}
-	out := rankedTree{nodes: make([]uint64, 1, len(t.nodes)), values: make([]float64, 1, len(t.nodes))}
+	out := rankedTree{start: len(s.nodes), values: make([]float64, len(t.nodes))}
+	nodes := make([]uint64, len(t.nodes))
 	// Siblings must be neighbours, so nodes are numbered anew.
 	type place struct{ old, depth int }
 	order := []place{{0, 0}}
 	for at := 0; at < len(order); at++ {
 		n := &t.nodes[order[at].old]
 		if n.leaf() {
-			out.nodes[at] = uint64(at) << 16
+			nodes[at] = uint64(at) << 16
 			out.values[at] = float64(n.value)
 			continue
 		}
@@ -114,33 +128,31 @@ func (s *scorer) rank(t *tree, column map[int32]int) rankedTree {
 		if !n.missingLeft {
 			c++
 		}
-		out.nodes[at] = uint64(c*scoreRows)<<32 | uint64(len(order))<<16 | uint64(highestRank-k)
+		nodes[at] = uint64(c*scoreRows)<<48 | uint64(len(order))<<16 | uint64(highestRank-k)
 		depth := order[at].depth + 1
 		out.depth = max(out.depth, depth)
 		order = append(order, place{int(n.left), depth}, place{int(n.right), depth})
-		out.nodes = append(out.nodes, 0, 0)
-		out.values = append(out.values, 0, 0)
 	}
+	s.nodes = append(s.nodes, nodes...)
 	return out
 }
 
 // add adds the trees to dst.
 func (s *scorer) add(dst []float64, rows []float32, width int) {
-	buffer := s.buffers.Get().(*[]uint16)
-	defer s.buffers.Put(buffer)
-	ranks := *buffer
+	ranks := s.buffers.Get().(*[bufferRanks]uint16)
+	defer s.buffers.Put(ranks)
 	for from := 0; from < len(dst); from += scoreRows {
 		to := min(from+scoreRows, len(dst))
 		s.addBlock(dst[from:to], rows[from*width:to*width], width, ranks)
 	}
 }
 
-func (s *scorer) addBlock(dst []float64, rows []float32, width int, ranks []uint16) {
+func (s *scorer) addBlock(dst []float64, rows []float32, width int, ranks *[bufferRanks]uint16) {
 	s.rankRows(len(dst), rows, width, ranks)
 	for t := range s.trees {
 		tree := &s.trees[t]
 		if tree.plain == nil {
-			tree.add(dst, ranks)
+			tree.add(dst, (*nodeArray)(s.nodes[tree.start:]), ranks)
 			continue
 		}
 		for i := range dst {
@@ -152,17 +164,17 @@ func (s *scorer) addBlock(dst []float64, rows []float32, width int, ranks []uint
 // add walks the rows of a block down the tree, four at a time: their steps do
 // not wait for each other. The last four may run over len(dst), onto ranks that
 // are left from before; their leaves are not used.
-func (t *rankedTree) add(dst []float64, ranks []uint16) {
+func (t *rankedTree) add(dst []float64, nodes *nodeArray, ranks *[bufferRanks]uint16) {
 	i := 0
 	for ; i+4 <= len(dst); i += 4 {
-		a, b, c, d := descend(t.nodes, ranks[i:], t.depth)
+		a, b, c, d := descend(nodes, (*rankArray)(ranks[i:]), t.depth)
 		dst[i] += t.values[a]
 		dst[i+1] += t.values[b]
 		dst[i+2] += t.values[c]
 		dst[i+3] += t.values[d]
 	}
 	if rest := dst[i:]; len(rest) > 0 {
-		a, b, c, _ := descend(t.nodes, ranks[i:], t.depth)
+		a, b, c, _ := descend(nodes, (*rankArray)(ranks[i:]), t.depth)
 		for k, leaf := range []uint32{a, b, c}[:len(rest)] {
 			rest[k] += t.values[leaf]
 		}
@@ -174,32 +186,46 @@ func (t *rankedTree) add(dst []float64, ranks []uint16) {
 // registers, at twice the cost.
 //
 //go:noinline
-func descend(nodes []uint64, ranks []uint16, depth int) (a, b, c, d uint32) {
+func descend(nodes *nodeArray, ranks *rankArray, depth int) (a, b, c, d uint32) {
 	for ; depth > 0; depth-- {
-		x, y := nodes[a], nodes[b]
-		a = (uint32(x) + uint32(ranks[x>>32])) >> 16
-		b = (uint32(y) + uint32(ranks[y>>32+1])) >> 16
-		x, y = nodes[c], nodes[d]
-		c = (uint32(x) + uint32(ranks[x>>32+2])) >> 16
-		d = (uint32(y) + uint32(ranks[y>>32+3])) >> 16
+		x, y := nodes[a>>16], nodes[b>>16]
+		a = uint32(x) + uint32(ranks[x>>48])
+		b = uint32(y) + uint32(ranks[y>>48+1])
+		x, y = nodes[c>>16], nodes[d>>16]
+		c = uint32(x) + uint32(ranks[x>>48+2])
+		d = uint32(y) + uint32(ranks[y>>48+3])
 	}
-	return a, b, c, d
+	return a >> 16, b >> 16, c >> 16, d >> 16
 }
 
 // rankRows writes the two ranks of each ranked feature, by column.
-func (s *scorer) rankRows(n int, rows []float32, width int, ranks []uint16) {
+func (s *scorer) rankRows(n int, rows []float32, width int, ranks *[bufferRanks]uint16) {
 	for c := range s.features {
 		f := &s.features[c]
 		low := ranks[2*c*scoreRows:][:n]
 		high := ranks[(2*c+1)*scoreRows:][:n]
-		for i := range low {
-			v := rows[i*width+f.feature]
-			if v != v {
-				low[i], high[i] = lowestRank, highestRank
-				continue
+		column := rows[f.feature:]
+		i := 0
+		for ; i+4 <= n; i += 4 {
+			var v [4]float32
+			for k := range v {
+				v[k] = column[(i+k)*width]
 			}
-			low[i] = uint16(countNotAbove(f.keys, sortKey(v)))
-			high[i] = low[i]
+			a, b, c, d := f.ladder.rank4(v[0], v[1], v[2], v[3])
+			for k, r := range [4]uint32{a, b, c, d} {
+				low[i+k], high[i+k] = uint16(r), uint16(r)
+				if v[k] != v[k] {
+					low[i+k], high[i+k] = lowestRank, highestRank
+				}
+			}
+		}
+		for ; i < n; i++ {
+			v := column[i*width]
+			low[i], high[i] = lowestRank, highestRank
+			if v == v {
+				low[i] = uint16(f.ladder.rank(v))
+				high[i] = low[i]
+			}
 		}
 	}
 }

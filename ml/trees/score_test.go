@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -56,6 +57,61 @@ func TestScoresAgreeWithAPlainWalkAndLeaves(t *testing.T) {
 				t.Errorf("%s, categorical %v: check against leaves: %v", name, categorical, err)
 			}
 		}
+	}
+}
+
+// More features than have columns of ranks: some trees are ranked, some not.
+func TestManyFeaturesScoreTheSame(t *testing.T) {
+	const features = maxColumns/2 + 50
+	r := rand.New(rand.NewPCG(3, 3))
+	m := &Model{features: features}
+	for f := range int32(features) {
+		m.trees = append(m.trees, tree{nodes: []node{
+			{feature: f, threshold: float32(r.NormFloat64()), left: 1, right: 2, missingLeft: f%2 == 0},
+			{value: float32(r.NormFloat64())},
+			{value: float32(r.NormFloat64())},
+		}})
+	}
+	rows := make([]float32, 150*features)
+	for i := range rows {
+		rows[i] = float32(r.NormFloat64())
+		if i%11 == 0 {
+			rows[i] = float32(math.NaN())
+		}
+	}
+	got, want := make([]float64, 150), make([]float64, 150)
+	if err := m.Margin(got, rows); err != nil {
+		t.Fatal(err)
+	}
+	m.walk(want, rows)
+	if !slices.Equal(got, want) {
+		t.Error("margins differ from those of a plain walk")
+	}
+	ranked := 0
+	for _, tree := range m.scorer.trees {
+		if tree.plain == nil {
+			ranked++
+		}
+	}
+	if ranked != maxColumns/2 {
+		t.Errorf("%d trees are ranked, want %d", ranked, maxColumns/2)
+	}
+}
+
+// leaves has paths of its own for one feature and for trees of one leaf.
+func TestCrossCheckOfTheSmallestModels(t *testing.T) {
+	x, err := Bin(Matrix{Columns: [][]float32{{1, 2, 3, 4}}}, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, y := range [][]float64{{1, 1, 5, 5}, {3, 3, 3, 3}} {
+		m := train(t, Data{X: x, Y: y}, Params{Trees: 2, LearningRate: 1, MaxDepth: 2})
+		if err := m.CrossCheck([]float32{1, 2, 3, 4, float32(math.NaN())}); err != nil {
+			t.Errorf("targets %v: %v", y, err)
+		}
+	}
+	if err := (&Model{features: 1}).CrossCheck([]float32{1}); !errors.Is(err, ErrNotForLeaves) {
+		t.Errorf("a model without trees: %v", err)
 	}
 }
 

@@ -87,14 +87,13 @@ func (w *shapWalk) visit(at int32, parent []shapStep, zero, one float64, feature
 	w.paths = append(w.paths, shapStep{})
 	path := w.paths[start:]
 	extend(path, zero, one, feature)
-	defer func() { w.paths = w.paths[:start] }()
-
 	n := &w.tree.nodes[at]
 	if n.leaf() {
 		for i := 1; i < len(path); i++ {
 			step := &path[i]
 			w.dst[step.feature] += unwoundSum(path, i) * (step.one - step.zero) * float64(n.value)
 		}
+		w.paths = w.paths[:start]
 		return
 	}
 	hot, cold := n.left, n.right
@@ -114,6 +113,7 @@ func (w *shapWalk) visit(at int32, parent []shapStep, zero, one float64, feature
 	}
 	w.visit(hot, path, zero*hotShare, one, n.feature)
 	w.visit(cold, path, zero*coldShare, 0, n.feature)
+	w.paths = w.paths[:start]
 }
 
 // extend fills the last step of path and updates the weights of the others.

@@ -150,7 +150,7 @@ func TestBoundedSplitEqualsExhaustiveSearch(t *testing.T) {
 		e := smallExample(t).numeric()
 		p := Params{Objective: Poisson, Trees: 1, LearningRate: 1, MaxDepth: 1}
 		p.L2 = float64(rapid.IntRange(0, 3).Draw(t, "L2"))
-		p.MinHessian = float64(rapid.IntRange(0, 3).Draw(t, "MinHessian"))
+		p.MinHessian = 1.037 * float64(rapid.IntRange(0, 90).Draw(t, "MinHessian"))
 		p, err := p.check()
 		if err != nil {
 			t.Fatal(err)
@@ -169,44 +169,162 @@ func TestBoundedSplitEqualsExhaustiveSearch(t *testing.T) {
 	})
 }
 
-// The sums of every node are those of its rows, so that subtraction and
-// partition are right at every depth.
+// wideExample has 16 numeric features: two words a row.
+func wideExample(rows int) example {
+	m, y := benchRows(rows, 16)
+	return example{m: m, y: y}
+}
+
+// The sums of every node are those of its rows, so that histograms,
+// subtraction and partition are right at every depth and tree after tree.
 func TestNodeSumsAreThoseOfTheirRows(t *testing.T) {
-	e := newExample(30000, 3) // more than sharedRows
+	e := wideExample(20000) // more than sharedRows
 	weight := make([]float64, len(e.y))
 	for i := range weight {
 		weight[i] = float64(1 + i%3)
 	}
+	x := e.bin(t, 64)
 	for _, weight := range [][]float64{nil, weight} {
-		p, err := Params{Trees: 1, LearningRate: 0.3, MaxDepth: 6, Subsample: 0.9, Workers: 3}.check()
+		p, err := Params{LearningRate: 0.3, MaxDepth: 6, Subsample: 0.9, ColumnShare: 0.7, Workers: 3, Trees: 4}.check()
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr := newTrainer(Data{X: e.bin(t, 64), Y: e.y, Weight: weight}, nil, p, newLoss(p))
+		tr := newTrainer(Data{X: x, Y: e.y, Weight: weight}, nil, p, newLoss(p))
+		for round := range p.Trees {
+			if err := tr.addTree(t.Context(), round+1); err != nil {
+				t.Fatal(err)
+			}
+			checkSums(t, tr.grower)
+		}
+	}
+}
+
+func checkSums(t *testing.T, g *grower) {
+	t.Helper()
+	if len(g.nodes) < 60 {
+		t.Fatalf("only %d nodes", len(g.nodes))
+	}
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		var want cell
+		for at, r := range g.rows[n.from:n.to] {
+			if n.leaf() && at > 0 && r <= g.rows[n.from+at-1] {
+				t.Fatalf("leaf %d: rows are not ascending", i)
+			}
+			if g.grads.unit {
+				v := g.grads.packed[r]
+				want.add(cell{v >> packedRowBits, 1})
+			} else {
+				want.add(g.grads.wide[r])
+			}
+		}
+		if n.sum != want {
+			t.Fatalf("node %d: sum %v, its rows sum to %v", i, n.sum, want)
+		}
+	}
+}
+
+// Best-first growth makes the splits that a search of the whole tree would
+// choose one after the other by gain.
+func TestBestFirstTakesTheLargestGains(t *testing.T) {
+	e := wideExample(3000)
+	x := e.bin(t, 64)
+	grow := func(p Params) []grownNode {
+		p, err := p.check()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := newTrainer(Data{X: x, Y: e.y}, nil, p, newLoss(p))
 		if err := tr.addTree(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
-		g := tr.grower
-		if len(g.nodes) < 60 {
-			t.Fatalf("only %d nodes", len(g.nodes))
+		return tr.grower.nodes
+	}
+	whole := grow(Params{Trees: 1, LearningRate: 1, MinRows: 20})
+	open, want := []int32{0}, 0.0
+	for limit := 2; limit <= 30; limit++ {
+		best := 0
+		for k, i := range open {
+			if whole[i].best.gain > whole[open[best]].best.gain {
+				best = k
+			}
 		}
-		for i := range g.nodes {
-			n := &g.nodes[i]
-			var want cell
-			for at, r := range g.rows[n.from:n.to] {
-				if n.leaf() && at > 0 && r <= g.rows[n.from+at-1] {
-					t.Fatalf("leaf %d: rows are not ascending", i)
+		n := whole[open[best]]
+		want += n.best.gain
+		open = append(append(open[:best:best], open[best+1:]...), n.left, n.right)
+		got, leaves := 0.0, 0
+		for _, n := range grow(Params{Trees: 1, LearningRate: 1, MinRows: 20, MaxLeaves: limit}) {
+			if n.leaf() {
+				leaves++
+			} else {
+				got += n.best.gain
+			}
+		}
+		if leaves != limit || math.Abs(got-want) > 1e-9*want {
+			t.Errorf("%d leaves with a gain of %v, want %d with %v", leaves, got, limit, want)
+		}
+	}
+}
+
+// The largest gradients, all of one sign, fit into a histogram's integers.
+func TestHistogramsDoNotOverflow(t *testing.T) {
+	const rows = 150_000 // more than two packed chunks
+	x, err := Bin(Matrix{Columns: [][]float32{make([]float32, rows)}}, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, unit := range []bool{true, false} {
+		for _, size := range []float32{1e-30, 1, math.Nextafter32(4, 0), 4, 1e30} {
+			for _, sign := range []float32{-1, 1} {
+				q := newGradients(rows, unit)
+				for i := range q.g {
+					q.g[i] = sign * size
+					if !unit {
+						q.h[i] = size
+					}
 				}
-				if g.grads.unit {
-					v := g.grads.packed[r]
-					want.add(cell{v >> packedRowBits, 1})
-				} else {
-					want.add(g.grads.wide[r])
+				q.quantise(1)
+				g := newGrower(x, Params{Workers: 1}, q)
+				for i := range g.rows {
+					g.rows[i] = int32(i)
+				}
+				g.active, g.plan = []int{0}, planWords([]int{0})
+				hist := g.take()
+				g.histogram(g.rows, hist)
+				gotG, gotH := q.sums(hist[0])
+				wantG, wantH := float64(sign*size)*rows, float64(size)*rows
+				if unit {
+					wantH = rows
+				}
+				if n := q.rowsOf(hist[0]); n != rows || math.Abs(gotG-wantG) > 1e-5*math.Abs(wantG) || math.Abs(gotH-wantH) > 1e-5*wantH {
+					t.Errorf("unit %v, gradient %v: sums %v and %v of %d rows, want %v and %v of %d", unit, sign*size, gotG, gotH, n, wantG, wantH, rows)
 				}
 			}
-			if n.sum != want {
-				t.Fatalf("node %d: sum %v, its rows sum to %v", i, n.sum, want)
-			}
+		}
+	}
+	if wideGradBits+rowBits > 62 || wideHessBits+rowBits > 63 || packedGradBits+16+packedRowBits > 63 || packedRows > 1<<16 {
+		t.Error("sums of MaxRows rows do not fit into 64 bits")
+	}
+}
+
+// CategorySmooth keeps a rare category, however extreme, from a side alone.
+func TestCategorySmoothTamesRareCategories(t *testing.T) {
+	column, y := []float32{2}, []float64{30}
+	for range 40 {
+		column, y = append(column, 0, 1), append(y, 0, 5)
+	}
+	x, err := Bin(Matrix{Columns: [][]float32{column}, Categorical: []bool{true}}, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, smooth := range []float64{0, 50} {
+		m := train(t, Data{X: x, Y: y}, Params{Trees: 1, LearningRate: 1, MaxDepth: 1, CategorySmooth: smooth})
+		got := make([]float64, 2)
+		if err := m.Predict(got, []float32{1, 2}); err != nil {
+			t.Fatal(err)
+		}
+		if together := got[0] == got[1]; together != (smooth > 0) {
+			t.Errorf("smoothing %v: category 1 gives %v, the rare category 2 gives %v", smooth, got[0], got[1])
 		}
 	}
 }

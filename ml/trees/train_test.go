@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -288,6 +289,37 @@ func TestMissingAgainstPresent(t *testing.T) {
 		if math.Abs(got[0]-1) > 1e-6 || math.Abs(got[1]-5) > 1e-6 {
 			t.Errorf("categorical %v: predictions %v, want 1 and 5", categorical, got)
 		}
+		text, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Decode(text); err != nil {
+			t.Errorf("categorical %v: the model cannot be read again: %v", categorical, err)
+		}
+	}
+}
+
+// Where training saw no missing value, one follows the larger side.
+func TestUnseenMissingValuesFollowTheMajority(t *testing.T) {
+	for _, categorical := range []bool{false, true} {
+		for _, large := range []float32{0, 1} {
+			column, y := []float32{0, 1}, []float64{0, 1}
+			for range 5 {
+				column, y = append(column, large), append(y, float64(large))
+			}
+			x, err := Bin(Matrix{Columns: [][]float32{column}, Categorical: []bool{categorical}}, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := train(t, Data{X: x, Y: y}, Params{Trees: 1, LearningRate: 1, MaxDepth: 1})
+			got := make([]float64, 1)
+			if err := m.Predict(got, []float32{float32(math.NaN())}); err != nil {
+				t.Fatal(err)
+			}
+			if math.Abs(got[0]-float64(large)) > 1e-6 {
+				t.Errorf("categorical %v: a missing value gives %v, most rows have %v", categorical, got[0], large)
+			}
+		}
 	}
 }
 
@@ -300,12 +332,15 @@ func TestEarlyStoppingKeepsTheBestRound(t *testing.T) {
 		t.Fatal(err)
 	}
 	var losses []float64
-	p := Params{Trees: 500, LearningRate: 0.3, MaxDepth: 6, EarlyStopping: 7}
+	p := Params{Trees: 500, LearningRate: 0.1, MaxDepth: 3, MinRows: 10, EarlyStopping: 7}
 	m, err := Train(t.Context(), Data{X: x, Y: e.y}, &ValidData{X: heldX, Y: held.y}, p, func(at Progress) { losses = append(losses, at.Valid) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	best := slices.Index(losses, slices.Min(losses)) + 1
+	if best < 5 {
+		t.Fatalf("the best round is %d, too early to tell", best)
+	}
 	if m.Trees() != best || len(losses) != best+7 {
 		t.Errorf("%d trees after %d rounds; the best of them was round %d", m.Trees(), len(losses), best)
 	}
@@ -336,6 +371,41 @@ func TestLimitsHold(t *testing.T) {
 		if n.to-n.from < 50 || n.depth > 4 {
 			t.Errorf("a leaf has %d rows at depth %d", n.to-n.from, n.depth)
 		}
+	}
+}
+
+// Each row is drawn equally often, and each pair of first and last row.
+func TestSubsampleIsFair(t *testing.T) {
+	const rows, rounds = 10, 4000
+	x, err := Bin(Matrix{Columns: [][]float32{make([]float32, rows)}}, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Params{Trees: 1, LearningRate: 1, Subsample: 0.4}.check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := newTrainer(Data{X: x, Y: make([]float64, rows)}, nil, p, newLoss(p))
+	random := rand.New(rand.NewPCG(5, 5))
+	var drawn [rows]int
+	both := 0
+	for range rounds {
+		tr.sampleRows(random)
+		chosen := tr.grower.rows[:tr.grower.used]
+		for _, r := range chosen {
+			drawn[r]++
+		}
+		if chosen[0] == 0 && chosen[len(chosen)-1] == rows-1 {
+			both++
+		}
+	}
+	for r, n := range drawn {
+		if math.Abs(float64(n)/rounds-0.4) > 0.04 { // five standard errors
+			t.Errorf("row %d is drawn %d times of %d, want about 0.4", r, n, rounds)
+		}
+	}
+	if want := 0.4 * 3 / 9; math.Abs(float64(both)/rounds-want) > 0.03 {
+		t.Errorf("the first and the last row are drawn together %d times of %d, want about %.3f", both, rounds, want)
 	}
 }
 

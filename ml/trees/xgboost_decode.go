@@ -267,9 +267,15 @@ func (x *xgbTree) check() error {
 		name string
 		n    int
 	}{
-		{"base_weights", len(x.BaseWeights)}, {"default_left", len(x.DefaultLeft)}, {"loss_changes", len(x.LossChanges)},
-		{"parents", len(x.Parents)}, {"right_children", len(x.RightChildren)}, {"split_conditions", len(x.SplitConditions)},
-		{"split_indices", len(x.SplitIndices)}, {"split_type", len(x.SplitType)}, {"sum_hessian", len(x.SumHessian)},
+		{"base_weights", len(x.BaseWeights)},
+		{"default_left", len(x.DefaultLeft)},
+		{"loss_changes", len(x.LossChanges)},
+		{"parents", len(x.Parents)},
+		{"right_children", len(x.RightChildren)},
+		{"split_conditions", len(x.SplitConditions)},
+		{"split_indices", len(x.SplitIndices)},
+		{"split_type", len(x.SplitType)},
+		{"sum_hessian", len(x.SumHessian)},
 	} {
 		if array.n != n {
 			return fmt.Errorf("%s has %d entries for %d nodes", array.name, array.n, n)

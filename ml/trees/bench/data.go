@@ -61,8 +61,11 @@ func makeData(folder string, t task) error {
 		name   string
 		values []float32
 	}{
-		{columnsFile, columns}, {rowsFile, rows[:split]}, {targetFile, target[:t.Rows]},
-		{heldRows, rows[split:]}, {heldTarget, target[t.Rows:]},
+		{columnsFile, columns},
+		{rowsFile, rows[:split]},
+		{targetFile, target[:t.Rows]},
+		{heldRows, rows[split:]},
+		{heldTarget, target[t.Rows:]},
 	} {
 		if err := writeFloats(filepath.Join(folder, file.name), file.values); err != nil {
 			return err

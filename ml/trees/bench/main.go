@@ -20,7 +20,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
 )
 
@@ -62,8 +61,13 @@ type side struct {
 }
 
 func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) == 3 && os.Args[1] == worker {
+		exit(work(ctx, os.Args[2]))
+	}
 	var t task
-	var python, format, worker string
+	var python, format string
 	flag.IntVar(&t.Rows, "rows", 1_000_000, "rows to train on; a tenth more is held out")
 	flag.IntVar(&t.Features, "features", 30, "columns, at least 5")
 	flag.IntVar(&t.Trees, "trees", 200, "trees")
@@ -75,20 +79,20 @@ func main() {
 	flag.BoolVar(&t.Quantised, "quantised", false, "give xgboost a QuantileDMatrix rather than a DMatrix")
 	flag.StringVar(&python, "python", "", "interpreter with xgboost and numpy (default: xgboost is left out)")
 	flag.StringVar(&format, "format", "table", "table or json")
-	flag.StringVar(&worker, "worker", "", "internal: the folder of data to train on")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
-	if worker != "" {
-		err = work(ctx, worker, t)
-	} else {
-		err = compare(ctx, t, python, format)
-	}
+	exit(compare(ctx, t, python, format))
+}
+
+// worker is the first argument of the process that trains, in the folder of
+// the data; the task follows.
+const worker = "worker"
+
+func exit(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
 func compare(ctx context.Context, t task, python, format string) (err error) {
@@ -129,7 +133,9 @@ func newSides(folder string, t task, python string) ([]*side, error) {
 		return nil, err
 	}
 	sides := []*side{{Name: "trees", command: func(ctx context.Context) *exec.Cmd {
-		return exec.CommandContext(ctx, self, slices.Concat(os.Args[1:], []string{"--worker=" + folder})...)
+		cmd := exec.CommandContext(ctx, self, worker, string(text))
+		cmd.Dir = folder
+		return cmd
 	}}}
 	if python == "" {
 		return sides, nil
@@ -139,7 +145,10 @@ func newSides(folder string, t task, python string) ([]*side, error) {
 		return nil, err
 	}
 	return append(sides, &side{Name: "xgboost", command: func(ctx context.Context) *exec.Cmd {
-		return exec.CommandContext(ctx, python, script, folder, string(text))
+		cmd := exec.CommandContext(ctx, python, script, folder, string(text))
+		// Threads that wait must not count as work, least of all on a busy machine.
+		cmd.Env = append(os.Environ(), "OMP_WAIT_POLICY=PASSIVE")
+		return cmd
 	}}), nil
 }
 

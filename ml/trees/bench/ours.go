@@ -6,20 +6,24 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"example.com/shopstream/ml/trees"
 )
 
-// work trains and scores, and prints the figures.
-func work(ctx context.Context, folder string, t task) error {
-	columns, err := readFloats(filepath.Join(folder, columnsFile), t.Rows*t.Features)
+// work trains and scores the data of the working folder, and prints the
+// figures.
+func work(ctx context.Context, text string) error {
+	var t task
+	if err := json.Unmarshal([]byte(text), &t); err != nil {
+		return err
+	}
+	columns, err := readFloats(columnsFile, t.Rows*t.Features)
 	if err != nil {
 		return err
 	}
-	target, err := readFloats(filepath.Join(folder, targetFile), t.Rows)
+	target, err := readFloats(targetFile, t.Rows)
 	if err != nil {
 		return err
 	}
@@ -53,18 +57,18 @@ func work(ctx context.Context, folder string, t task) error {
 	}
 	f.TrainCPU = cpuSeconds() - binned
 	f.Wall = time.Since(start).Seconds()
-	if err := score(&f, folder, t, model); err != nil {
+	if err := score(&f, t, model); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(f)
 }
 
-func score(f *figure, folder string, t task, model *trees.Model) error {
-	rows, err := readFloats(filepath.Join(folder, heldRows), t.heldOut()*t.Features)
+func score(f *figure, t task, model *trees.Model) error {
+	rows, err := readFloats(heldRows, t.heldOut()*t.Features)
 	if err != nil {
 		return err
 	}
-	want, err := readFloats(filepath.Join(folder, heldTarget), t.heldOut())
+	want, err := readFloats(heldTarget, t.heldOut())
 	if err != nil {
 		return err
 	}
