@@ -29,9 +29,6 @@ type BacktestOptions struct {
 	Progress func(done, total int, model string, origin forecast.Day)
 }
 
-// Baselines are the models that others are compared with.
-var Baselines = []string{"seasonal_naive", "weekday_mean", "tsb"}
-
 // Backtested is the outcome of a backtest.
 type Backtested struct {
 	Report report.Report
@@ -79,9 +76,10 @@ func run(ctx context.Context, p *forecast.Panel, b forecast.Backtest, seed uint6
 	for _, origin := range b.Origins {
 		r.Origins = append(r.Origins, report.Date(origin))
 	}
+	simple := forecast.Baselines()
 	var baselines []string
 	for _, m := range b.Models {
-		if slices.Contains(Baselines, m.Name()) {
+		if slices.ContainsFunc(simple, func(s forecast.Model) bool { return s.Name() == m.Name() }) {
 			baselines = append(baselines, m.Name())
 		}
 	}
@@ -100,7 +98,7 @@ func run(ctx context.Context, p *forecast.Panel, b forecast.Backtest, seed uint6
 			break
 		}
 	}
-	r.Examples = examples(p, b.Origins, result.Cells, shown(r.Models, baselines))
+	r.Examples = examples(p, b.Origins, result.Cells, shown(r.Models))
 	return out, nil
 }
 
@@ -136,13 +134,12 @@ func notes(p *forecast.Panel, b forecast.Backtest) []string {
 	}
 }
 
-// shown are the models to draw: the best one and the first baseline.
-func shown(models []report.Model, baselines []string) []string {
+// shown are the models to draw: the best one and seasonal naive.
+func shown(models []report.Model) []string {
 	out := []string{models[0].Model}
-	for _, b := range baselines {
-		if b != out[0] {
-			return append(out, b)
-		}
+	const naive = "seasonal_naive"
+	if out[0] != naive && slices.ContainsFunc(models, func(m report.Model) bool { return m.Model == naive }) {
+		out = append(out, naive)
 	}
 	return out
 }

@@ -298,6 +298,10 @@ func TestExport(t *testing.T) {
 			total += actual[r[2]+r[3]]
 		}
 	}
+	about, err := os.ReadFile(filepath.Join(dir, "origins.json"))
+	if err != nil || bytes.Contains(about, []byte("null")) {
+		t.Errorf("a list without a member is not []: %s, %v", about, err)
+	}
 	text, err := os.ReadFile(filepath.Join(dir, "metrics.json"))
 	if err != nil {
 		t.Fatal(err)

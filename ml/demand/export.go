@@ -47,7 +47,7 @@ func (b *Backtested) Export(dir string) error {
 		Origins        []string        `json:"origins"`
 		ClosedWeekdays []int           `json:"closed_weekdays"` // Monday 0, as in Python
 		ClosedDates    []forecast.Day  `json:"closed_dates"`
-	}{Level: b.Panel.Level, Target: b.Panel.Target, Horizon: b.Report.Horizon}
+	}{Level: b.Panel.Level, Target: b.Panel.Target, Horizon: b.Report.Horizon, ClosedWeekdays: []int{}, ClosedDates: []forecast.Day{}}
 	for _, o := range b.Report.Origins {
 		about.Origins = append(about.Origins, o.String())
 	}

@@ -113,8 +113,8 @@ func (r *Report) Score(cells []score.Cell, baselines []string, o score.Bootstrap
 	for _, g := range score.By(cells, score.ByModel) {
 		m := Model{Model: g.Keys[0], Metrics: g.Metrics, Baseline: slices.Contains(baselines, g.Keys[0])}
 		for _, b := range baselines {
-			if b == m.Model {
-				continue
+			if m.Baseline {
+				break // baselines are what the others are held to
 			}
 			for _, metric := range compared {
 				d, err := score.Difference(byModel[m.Model], byModel[b], metric, o)
