@@ -67,6 +67,17 @@ var checks = map[string]struct {
 		},
 		"a name of the time zone database such as UTC or Europe/London",
 	},
+	"days": {
+		func(v reflect.Value) bool {
+			for _, day := range v.Interface().([]string) {
+				if _, err := time.Parse(time.DateOnly, day); err != nil {
+					return false
+				}
+			}
+			return true
+		},
+		"a list of days such as 2026-12-28",
+	},
 	"listen": {
 		func(v reflect.Value) bool {
 			_, _, ok := splitAddress(v.String(), 0)

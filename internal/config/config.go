@@ -22,6 +22,7 @@ type Config struct {
 	Stream   Stream   `yaml:"stream" help:"How the streaming pipeline cuts time and how much it holds. base_window, out_of_orderness and shards are stored in a lake: it refuses others."`
 	Lake     Lake     `yaml:"lake" help:"Where files go."`
 	Gold     Gold     `yaml:"gold" help:"How the lake's events become the tables of gold. time_zone is stored with them: other business days are refused without --rebuild."`
+	Forecast Forecast `yaml:"forecast" help:"How demand is forecast from gold."`
 	Flink    Flink    `yaml:"flink" help:"How a job runs on a Flink cluster (--runner=flink-cluster)."`
 	Metrics  Metrics  `yaml:"metrics" help:"Monitoring."`
 	Log      Log      `yaml:"log" help:"Logs, on standard error."`
@@ -74,6 +75,15 @@ type Gold struct {
 	History   string `yaml:"history" flag:"history" default:"" help:"file of past daily sales to import, CSV or Parquet; days that the lake has events of are left out (empty: none)"`
 	Quality   string `yaml:"quality" flag:"quality" default:"" help:"folder of own quality rules, TABLE/quality.yaml, in place of the built-in ones of those tables (empty: none)"`
 	Catalogue string `yaml:"catalogue" flag:"catalogue" default:"" help:"file of the shop's products, CSV or Parquet: names, and categories for events without one (empty: none)"`
+}
+
+// Forecast holds the settings of forecasts.
+type Forecast struct {
+	Currency string   `yaml:"currency" flag:"currency" default:"" help:"currency of revenue (empty: that with the largest revenue)"`
+	Country  string   `yaml:"country" flag:"country" default:"" oneof:"|AT|CA|DE|ES|FR|GB|IE|IT|NL|US" help:"whose public holidays count: AT, CA, DE, ES, FR, GB, IE, IT, NL or US (empty: none)"`
+	Closed   []string `yaml:"closed" flag:"closed" default:"" check:"days" help:"days on which the shop is closed, such as 2026-12-28"`
+	Horizon  int      `yaml:"horizon" flag:"horizon" default:"7" min:"1" max:"28" help:"days to forecast"`
+	MaxAge   int      `yaml:"max_age" flag:"max-model-age" default:"60" min:"0" max:"3650" help:"days after which a model is stale, and a simpler forecast stands in (0: never)"`
 }
 
 // Flink holds the settings of a job on a Flink cluster.

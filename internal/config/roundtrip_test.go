@@ -28,6 +28,10 @@ func drawValue(t *rapid.T, f field) reflect.Value {
 		hosts := rapid.SliceOfN(rapid.StringMatching(`[a-z][a-z0-9.-]{0,9}:[1-9][0-9]{0,3}`), 1, 4)
 		v.Set(reflect.ValueOf(hosts.Draw(t, f.key())))
 		return v
+	case "days":
+		days := rapid.SliceOfN(rapid.SampledFrom([]string{"2026-12-28", "1999-01-31"}), 0, 3)
+		v.Set(reflect.ValueOf(days.Draw(t, f.key())))
+		return v
 	case "window":
 		windows := rapid.SampledFrom([]time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour})
 		v.SetInt(int64(windows.Draw(t, f.key())))

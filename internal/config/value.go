@@ -86,9 +86,11 @@ func parseValue(t reflect.Type, text string) (reflect.Value, bool) {
 		v.SetInt(int64(s))
 		return v, err == nil
 	case []string:
-		var list []string
-		for item := range strings.SplitSeq(text, ",") {
-			list = append(list, strings.TrimSpace(item))
+		list := []string{}
+		if text != "" {
+			for item := range strings.SplitSeq(text, ",") {
+				list = append(list, strings.TrimSpace(item))
+			}
 		}
 		v.Set(reflect.ValueOf(list))
 		return v, true

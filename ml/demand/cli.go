@@ -3,8 +3,10 @@ package demand
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,9 +14,10 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/ml/forecast"
 )
@@ -46,56 +49,56 @@ func Exit(program string, err error, stderr io.Writer) int {
 	return 1
 }
 
-// SourceFlags are the flags that say what to forecast from.
-type SourceFlags struct {
-	name, uri, currency, country string
-	closed                       []string
+// Settings are those of a program's configuration.
+type Settings struct {
+	loader *config.Loader
+	Config config.Config
 }
 
-// RegisterData adds the flags of a program that reads a lake or a file.
-func (s *SourceFlags) RegisterData(f *pflag.FlagSet) {
-	s.register(f, "data", "a lake with gold: a folder or gs://bucket/prefix; or a Parquet file of daily_sales")
+// Bind adds the flags of the configuration to a command: of the lake, of
+// forecasts and of logs.
+func Bind(c *cobra.Command, sections ...string) *Settings {
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	s := &Settings{loader: config.Bind(set, sections...)}
+	c.PersistentFlags().AddGoFlagSet(set)
+	return s
 }
 
-// RegisterLake adds the flags of a program that also writes to the lake.
-func (s *SourceFlags) RegisterLake(f *pflag.FlagSet) {
-	s.register(f, "lake", "the lake: a folder or gs://bucket/prefix")
-}
-
-func (s *SourceFlags) register(f *pflag.FlagSet, name, usage string) {
-	s.name = name
-	f.StringVar(&s.uri, name, "", usage)
-	f.StringVar(&s.currency, "currency", "", "currency of revenue (default: that with the largest revenue)")
-	f.StringVar(&s.country, "country", "", "whose public holidays count: "+strings.Join(forecast.Countries(), ", ")+" (default: none)")
-	f.StringSliceVar(&s.closed, "closed", nil, "days on which the shop is closed, such as 2026-12-25, separated by commas")
-}
-
-// Source reads the flags.
-func (s *SourceFlags) Source() (Source, error) {
-	out := Source{URI: s.uri, Currency: s.currency, Country: s.country}
-	if s.uri == "" {
-		return out, NewUsage(fmt.Errorf("--%s is missing", s.name))
+// Source reads the configuration, of which these keys have to be given, and
+// returns what to forecast from.
+func (s *Settings) Source(stderr io.Writer, required ...string) (source Source, err error) {
+	if s.Config, err = s.loader.Load(required...); err != nil {
+		return source, NewUsage(err)
 	}
-	for _, text := range s.closed {
+	logger, err := config.NewLogger(s.Config.Log, stderr)
+	if err != nil {
+		return source, NewUsage(err)
+	}
+	slog.SetDefault(logger)
+	return SourceOf(s.Config)
+}
+
+// SourceOf returns what a configuration says to forecast from.
+func SourceOf(c config.Config) (Source, error) {
+	f := c.Forecast
+	source := Source{URI: c.Lake.URI, Currency: f.Currency, Country: f.Country}
+	for _, text := range f.Closed {
 		d, err := forecast.ParseDay(text)
 		if err != nil {
-			return out, NewUsage(err)
+			return source, NewUsage(err)
 		}
-		out.Closed = append(out.Closed, d)
+		source.Closed = append(source.Closed, d)
 	}
-	if _, err := forecast.NewCalendar(s.country, nil); err != nil {
-		return out, NewUsage(err)
-	}
-	return out, nil
+	return source, nil
 }
 
-// Open reads the flags and opens the lake, which the caller closes.
-func (s *SourceFlags) Open(ctx context.Context) (lake.Store, Source, error) {
-	source, err := s.Source()
+// Open is Source for a program that writes to the lake, which the caller closes.
+func (s *Settings) Open(ctx context.Context, stderr io.Writer) (lake.Store, Source, error) {
+	source, err := s.Source(stderr, "lake.uri")
 	if err != nil {
 		return nil, source, err
 	}
-	st, err := lake.OpenStore(ctx, s.uri)
+	st, err := lake.OpenStore(ctx, source.URI)
 	return st, source, err
 }
 
@@ -117,8 +120,12 @@ func ParseOrigins(text string) (count int, days []forecast.Day, err error) {
 	return 0, days, nil
 }
 
-// WriteFile replaces a file by renaming, so that no reader sees a part of it.
+// WriteFile replaces a file by renaming, so that no reader sees a part of it. What
+// is no regular file, such as a pipe or /dev/stdout, is written to as it is.
 func WriteFile(name string, data []byte) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(name, data, 0o600)
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
 		return err

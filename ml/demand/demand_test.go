@@ -364,6 +364,27 @@ func bytesOf(t *testing.T, st lake.Store) map[string][]byte {
 	return files
 }
 
+func TestWriteFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "report")
+	for _, text := range []string{"one", "two"} {
+		if err := WriteFile(name, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(name); err != nil || string(got) != text {
+			t.Errorf("it holds %q: %v", got, err)
+		}
+	}
+	if err := WriteFile(os.DevNull, []byte("one")); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
+		t.Errorf("%s was replaced: %v", os.DevNull, info.Mode())
+	}
+	if err := WriteFile(filepath.Join(t.TempDir(), "no", "folder"), nil); err == nil {
+		t.Error("there is no such folder, and no error")
+	}
+}
+
 func TestParseOrigins(t *testing.T) {
 	for text, want := range map[string]string{"4": "4 []", "2026-03-01": "0 [2026-03-01]", "2026-03-01, 2026-03-08": "0 [2026-03-01 2026-03-08]"} {
 		n, days, err := ParseOrigins(text)

@@ -28,7 +28,7 @@ func (b *Backtested) Export(dir string) error {
 	for i := range b.Panel.Series {
 		s := &b.Panel.Series[i]
 		for t := s.First; t < len(s.Y); t++ {
-			series = append(series, []string{s.ID, (b.Panel.Start + forecast.Day(t)).String(), number(s.Y[t]), flag(b.Panel.Shop[t] > 0)}) //nolint:gosec // few days
+			series = append(series, []string{s.ID, (b.Panel.Start + forecast.Day(t)).String(), number(s.Y[t]), oneOrZero(b.Panel.Shop[t] > 0)}) //nolint:gosec // few days
 		}
 	}
 	forecasts := [][]string{{"model", "origin", "unique_id", "ds", "point", "mean", "lower_80", "upper_80", "lower_95", "upper_95"}}
@@ -95,7 +95,7 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
-func flag(v bool) string {
+func oneOrZero(v bool) string {
 	if v {
 		return "1"
 	}

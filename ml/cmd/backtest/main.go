@@ -3,6 +3,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,8 @@ func main() {
 }
 
 func command() *cobra.Command {
-	var source demand.SourceFlags
+	var settings *demand.Settings
+	var data string
 	var o demand.BacktestOptions
 	var level, target, origins, format, out, export string
 	c := &cobra.Command{
@@ -46,9 +48,13 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if o.Source, err = source.Source(); err != nil {
+			if o.Source, err = settings.Source(c.ErrOrStderr()); err != nil {
 				return err
 			}
+			if o.Source.URI = cmp.Or(data, o.Source.URI); o.Source.URI == "" {
+				return demand.NewUsage(errors.New("--data is missing: expected a lake with gold, or a Parquet file of daily_sales"))
+			}
+			o.Horizon = settings.Config.Forecast.Horizon
 			if o.Level, err = forecast.ParseLevel(level); err != nil {
 				return demand.NewUsage(err)
 			}
@@ -84,12 +90,12 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 			return errors.Join(write(&text, b.Report), demand.WriteFile(out, text.Bytes()))
 		},
 	}
-	source.RegisterData(c.Flags())
+	settings = demand.Bind(c, "forecast", "lake", "log")
 	f := c.Flags()
+	f.StringVar(&data, "data", "", "a lake with gold, or a Parquet file of daily_sales (default: --lake)")
 	f.StringVar(&level, "level", "product", "what a series is: product, category or total")
 	f.StringVar(&target, "target", "units", "what is forecast: units or revenue")
 	f.IntVar(&o.Top, "top", 0, "only the series of the largest sums before the first origin (0: all)")
-	f.IntVar(&o.Horizon, "horizon", 7, "days of a forecast")
 	f.StringVar(&origins, "origins", "4", "first days of forecasts: how many, a horizon apart, up to the last day; or dates, separated by commas")
 	f.StringSliceVar(&o.Models, "models", nil, "only these models (default: all that suit the level)")
 	f.BoolVar(&o.Refit, "refit", true, "fit at each origin; false: only at the first")

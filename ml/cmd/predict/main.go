@@ -22,7 +22,7 @@ func main() {
 }
 
 func command() *cobra.Command {
-	var source demand.SourceFlags
+	var settings *demand.Settings
 	var o demand.PredictOptions
 	var format string
 	c := &cobra.Command{
@@ -45,12 +45,10 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 			if format != "table" && format != "json" {
 				return demand.NewUsage(fmt.Errorf("there is no format %q: expected table or json", format))
 			}
-			if o.Horizon < 1 || o.Horizon > 366 {
-				return demand.NewUsage(fmt.Errorf("--horizon is %d: expected 1 to 366 days", o.Horizon))
-			}
-			if o.Store, o.Source, err = source.Open(c.Context()); err != nil {
+			if o.Store, o.Source, err = settings.Open(c.Context(), c.ErrOrStderr()); err != nil {
 				return err
 			}
+			o.Horizon, o.MaxAge = settings.Config.Forecast.Horizon, settings.Config.Forecast.MaxAge
 			defer func() { err = errors.Join(err, o.Store.Close()) }()
 			made, err := demand.Predict(c.Context(), o)
 			if err != nil {
@@ -65,12 +63,10 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 		},
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return demand.NewUsage(err) })
-	source.RegisterLake(c.Flags())
+	settings = demand.Bind(c, "lake", "forecast", "log")
 	f := c.Flags()
 	f.StringVar(&o.Name, "model", demand.ModelName, "name of the model")
 	f.StringVar(&o.Version, "version", "", "version of the model (default: the champion, and the challenger)")
-	f.IntVar(&o.Horizon, "horizon", 7, "days to forecast")
-	f.IntVar(&o.MaxAge, "max-age", 60, "days after which a model is stale, and a simpler forecast stands in (0: never)")
 	f.BoolVar(&o.DryRun, "dry-run", false, "write nothing")
 	f.StringVar(&format, "format", "table", "table or json")
 	return c

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/ml/demand"
 	"example.com/shopstream/ml/forecast"
 	"example.com/shopstream/ml/serve"
 )
@@ -43,8 +44,6 @@ type settings struct {
 	listen    string
 	tokenFile string
 	insecure  bool
-	country   string
-	closed    []string
 }
 
 // run is the program: its exit code is 0 for help, 1 for an error, 2 for a wrong
@@ -102,16 +101,11 @@ requests that had begun were answered.`,
 // bind declares the flags.
 func (s *settings) bind(cmd *cobra.Command) {
 	set := flag.NewFlagSet("", flag.ContinueOnError)
-	s.loader = config.Bind(set, "lake", "log")
+	s.loader = config.Bind(set, "lake", "forecast", "log")
 	f := cmd.Flags()
 	f.AddGoFlagSet(set)
 	f.SortFlags = false
 	f.StringVar(&s.Source.Model, "model", "demand", "name of the model in the registry")
-	f.IntVar(&s.Source.Horizon, "horizon", 7, fmt.Sprintf("days to forecast, 1 to %d", serve.MaxHorizon))
-	f.StringVar(&s.Source.Currency, "currency", "", "currency of revenue (default: the one with the largest revenue)")
-	f.StringVar(&s.country, "country", "", "ISO code of the country whose holidays the shop has: "+strings.Join(forecast.Countries(), ", "))
-	f.StringSliceVar(&s.closed, "closed", nil, "days on which the shop is, or was, closed, such as 2026-12-28")
-	f.IntVar(&s.Source.MaxAge, "max-model-age", 0, "days after which a simpler forecast replaces a model's (0: never)")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address to listen on (port 0: any free one)")
 	f.StringVar(&s.tokenFile, "token-file", "", "file of bearer tokens, one a line; without it everyone is let in")
 	f.BoolVar(&s.OpenMetrics, "open-metrics", false, "/metrics needs no token")
@@ -132,7 +126,14 @@ func (s *settings) serve(ctx context.Context, stderr io.Writer) error {
 		return mistake{err}
 	}
 	slog.SetDefault(s.Log)
-	s.Source.Lake = cfg.Lake.URI
+	source, err := demand.SourceOf(cfg)
+	if err != nil {
+		return mistake{err}
+	}
+	if s.Source.Calendar, err = forecast.NewCalendar(source.Country, source.Closed); err != nil {
+		return mistake{err}
+	}
+	s.Source.Lake, s.Source.Currency, s.Source.Horizon, s.Source.MaxAge = source.URI, source.Currency, cfg.Forecast.Horizon, cfg.Forecast.MaxAge
 	if err := s.check(); err != nil {
 		return mistake{err}
 	}
@@ -154,17 +155,6 @@ func (s *settings) serve(ctx context.Context, stderr io.Writer) error {
 
 // check reads what flags name, and refuses what does not go together.
 func (s *settings) check() (err error) {
-	var closed []forecast.Day
-	for _, text := range s.closed {
-		d, err := forecast.ParseDay(text)
-		if err != nil {
-			return fmt.Errorf("--closed: %w", err)
-		}
-		closed = append(closed, d)
-	}
-	if s.Source.Calendar, err = forecast.NewCalendar(s.country, closed); err != nil {
-		return fmt.Errorf("--country: %w", err)
-	}
 	if s.tokenFile != "" {
 		if s.Tokens, err = serve.ReadTokens(s.tokenFile); err != nil {
 			return fmt.Errorf("--token-file: %w", err)

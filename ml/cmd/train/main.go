@@ -56,11 +56,11 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			if o.Store, o.Source, err = p.source.Open(c.Context()); err != nil {
+			if o.Store, o.Source, err = p.settings.Open(c.Context(), c.ErrOrStderr()); err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, o.Store.Close()) }()
-			o.Name, o.Now = p.name, time.Now()
+			o.Name, o.Now, o.Recipe.Horizon = p.name, time.Now(), p.settings.Config.Forecast.Horizon
 			bar := demand.NewProgress(c.ErrOrStderr(), "train")
 			o.Progress = bar.Set
 			trained, err := demand.Train(c.Context(), o)
@@ -92,7 +92,6 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 	p.register(c)
 	f := c.Flags()
 	f.IntVar(&o.Count, "origins", 4, "origins of the backtest, a horizon apart, up to the last day")
-	f.IntVar(&o.Recipe.Horizon, "horizon", o.Recipe.Horizon, "days ahead that the model learns")
 	f.BoolVar(&o.Refit, "refit", true, "fit at each origin of the backtest; false: only at the first")
 	f.IntVar(&o.Recipe.TrainSeries, "series", o.Recipe.TrainSeries, "learn from so many products, those of the largest sums (0: all)")
 	f.IntVar(&o.Recipe.TrainDays, "days", o.Recipe.TrainDays, "learn from forecasts that begin on so many of the newest open days (0: all)")

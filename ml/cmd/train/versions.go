@@ -18,19 +18,18 @@ import (
 
 // program is what the commands share.
 type program struct {
-	source demand.SourceFlags
-	name   string
+	settings *demand.Settings
+	name     string
 }
 
 func (p *program) register(c *cobra.Command) {
-	f := c.PersistentFlags()
-	p.source.RegisterLake(f)
-	f.StringVar(&p.name, "model", demand.ModelName, "name of the model")
+	p.settings = demand.Bind(c, "lake", "forecast", "log")
+	c.PersistentFlags().StringVar(&p.name, "model", demand.ModelName, "name of the model")
 }
 
 // with calls do with the registry of the lake.
 func (p *program) with(c *cobra.Command, do func(ctx context.Context, r *registry.Registry) error) (err error) {
-	st, _, err := p.source.Open(c.Context())
+	st, _, err := p.settings.Open(c.Context(), c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
