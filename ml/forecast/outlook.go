@@ -36,6 +36,9 @@ type Line struct {
 type Outlook struct {
 	Origin   Day
 	Currency string // of revenue
+	// UnitScale is what the means of products in units were multiplied by to add up,
+	// a day.
+	UnitScale []float64
 	// Lines are sorted by level (product, category, shop), series, target and day.
 	// Mean adds up: products to their category and to the shop, each day.
 	Lines []Line
@@ -88,7 +91,7 @@ func NewOutlook(ctx context.Context, s *Sales, o OutlookOptions) (*Outlook, erro
 		return nil, err
 	}
 	revenue := b.productRevenue()
-	addUp(b.products, unitsByCategory, shopUnits)
+	b.out.UnitScale = addUp(b.products, unitsByCategory, shopUnits)
 	addUp(revenue, revenueByCategory, shopRevenue)
 	for i := range b.products {
 		b.add(b.products[i], Units)
@@ -253,8 +256,8 @@ func (p Prediction) times(v float64) Prediction {
 
 // addUp scales the means of products to the shop's of each day, and makes those
 // of categories their sums. Where no product is expected to sell, the shop's
-// mean becomes 0.
-func addUp(products, categories, shop []path) {
+// mean becomes 0. It returns what products were scaled by, a day.
+func addUp(products, categories, shop []path) (scale []float64) {
 	place := map[string]int{}
 	for i := range categories {
 		place[categories[i].id] = i
@@ -281,7 +284,9 @@ func addUp(products, categories, shop []path) {
 			}
 		}
 		shop[0].row[h].Mean = all
+		scale = append(scale, factor)
 	}
+	return scale
 }
 
 func (b *outlook) add(p path, target Target) {

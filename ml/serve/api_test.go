@@ -302,6 +302,9 @@ func TestWhatIf(t *testing.T) {
 			RevenueChange  float64 `json:"revenue_change"`
 		}
 	}
+	predicted := decode[struct {
+		Predictions []struct{ Forecasts []struct{ Mean float64 } }
+	}](t, get(t, h, "/v1/predictions/product/p0?target=units").Body.Bytes()).Predictions[0].Forecasts
 	moved := false
 	for _, price := range []string{`"1.60"`, `2`, `2.0`, `"0.01"`, `1e2`, `2.000001`} {
 		status, body := postPrice(t, h, `{"product":"p0","price":`+price+`}`)
@@ -310,7 +313,10 @@ func TestWhatIf(t *testing.T) {
 		}
 		w := decode[reply](t, body)
 		var base, changed, revenue float64
-		for _, d := range w.Days {
+		for i, d := range w.Days {
+			if d.Base.Mean != predicted[i].Mean {
+				t.Errorf("day %d: the base is %v, and the prediction %v", i+1, d.Base.Mean, predicted[i].Mean)
+			}
 			base, changed, revenue = base+d.Base.Mean, changed+d.Changed.Mean, revenue+d.RevenueChange
 		}
 		var asked float64

@@ -112,6 +112,7 @@ func (o Source) load(ctx context.Context, st lake.Store) (*snapshot, *forecast.S
 		if err != nil {
 			return nil, nil, fmt.Errorf("forecast with version %s of model %q: %w", version, o.Model, err)
 		}
+		side.scale = out.UnitScale
 		if pricer, ok := side.model.(forecast.Pricer); ok {
 			if side.prices, err = pricer.Prices(ctx, panel, o.Horizon); err != nil {
 				return nil, nil, fmt.Errorf("prepare prices with version %s of model %q: %w", version, o.Model, err)

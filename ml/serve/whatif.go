@@ -187,6 +187,8 @@ func (s *snapshot) whatIf(ctx context.Context, q whatIfQuestion) (answer, *probl
 	}
 	var base, changed float64
 	for h := range w.Base {
+		w.Base[h].Mean *= v.scale[h] // as predictions have it
+		w.Changed[h].Mean *= v.scale[h]
 		b, c := w.Base[h].Mean, w.Changed[h].Mean
 		base, changed = base+b, changed+c
 		out.Days = append(out.Days, whatIfDay{
