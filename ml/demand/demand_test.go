@@ -47,8 +47,10 @@ func fill(t *testing.T, st lake.Store, from, to int) {
 			}
 			orders := units/2 + 1
 			revenue := shop.Money(units) * shop.Money(p+1) * 1_000_000
-			rows = append(rows, lake.DailySalesRow{Date: int32(day), ProductID: fmt.Sprintf("p%02d", p), Category: fmt.Sprintf("c%d", p%3), Currency: "EUR",
-				OrderLines: orders, Orders: &orders, Units: units, Revenue: revenue, NetRevenue: revenue, Complete: true, Source: "events"})
+			rows = append(rows, lake.DailySalesRow{
+				Date: int32(day), ProductID: fmt.Sprintf("p%02d", p), Category: fmt.Sprintf("c%d", p%3), Currency: "EUR",
+				OrderLines: orders, Orders: &orders, Units: units, Revenue: revenue, NetRevenue: revenue, Complete: true, Source: "events",
+			})
 		}
 		p := lake.Publication{Date: day.Date(), Complete: true, TimeZone: "UTC", Source: "events", Tables: map[string]lake.PublishedFile{}}
 		put(t, st, p, dailySales, rows)

@@ -157,8 +157,10 @@ func NewPanel(sales []Sale, o PanelOptions) (*Panel, error) {
 		}
 		a := byID[id]
 		if a == nil {
-			a = &sums{Series: Series{ID: id, First: n, Y: make([]float64, n), Orders: make([]float64, n), Price: make([]float64, n)},
-				paid: make([]float64, n), revenue: make([]float64, n), categories: map[string]float64{}}
+			a = &sums{
+				Series: Series{ID: id, First: n, Y: make([]float64, n), Orders: make([]float64, n), Price: make([]float64, n)},
+				paid:   make([]float64, n), revenue: make([]float64, n), categories: map[string]float64{},
+			}
 			byID[id] = a
 		}
 		a.First = min(a.First, day)
@@ -262,17 +264,6 @@ func (p *Panel) ranks() []int {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(sums[b], sums[a]) })
 	return order
-}
-
-// sumOfSeries returns the sum over the panel's series, a day.
-func (p *Panel) sumOfSeries() []float64 {
-	total := make([]float64, p.Days())
-	for i := range p.Series {
-		for t, y := range p.Series[i].Y {
-			total[t] += y
-		}
-	}
-	return total
 }
 
 // Fingerprint is the SHA-256 of all that a fit can depend on.
