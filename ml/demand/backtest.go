@@ -39,15 +39,18 @@ type Backtested struct {
 
 // Backtest compares models on rolling origins.
 func Backtest(ctx context.Context, o BacktestOptions) (*Backtested, error) {
+	models, err := forecast.Choose(forecast.Models(o.Level, o.Horizon, o.Seed), o.Models)
+	switch {
+	case err != nil:
+		return nil, NewUsage(err)
+	case o.Top < 0:
+		return nil, NewUsage(fmt.Errorf("there are %d series of the largest sums: expected 1 or more, or 0 for all", o.Top))
+	}
 	d, err := o.Source.read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	panel, err := d.sales.Panel(o.Level, o.Target, d.calendar)
-	if err != nil {
-		return nil, err
-	}
-	models, err := forecast.Choose(forecast.Models(o.Level, o.Horizon, o.Seed), o.Models)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +133,7 @@ func notes(p *forecast.Panel, b forecast.Backtest) []string {
 		"Demand is what was ordered: cancellations are not subtracted, and a day without stock looks like one without demand.",
 		fmt.Sprintf("Before the first origin, of %d series %d sell on most days, %d are intermittent, %d are too new for a model of their own (less than 12 open days), and %d have not sold for 96 open days.",
 			len(p.Series), classes[forecast.Smooth], classes[forecast.Intermittent], classes[forecast.New], classes[forecast.Dead]),
-		"Days on which the shop is closed are known: every model forecasts 0 for them.",
+		"Every model forecasts 0 for days on which the shop is expected to be closed.",
 	}
 }
 

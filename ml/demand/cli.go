@@ -102,6 +102,29 @@ func (s *Settings) Open(ctx context.Context, stderr io.Writer) (lake.Store, Sour
 	return st, source, err
 }
 
+// Arguments is a rule for a command's arguments whose error is the user's.
+func Arguments(rule cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := rule(c, args); err != nil {
+			return NewUsage(err)
+		}
+		return nil
+	}
+}
+
+// CheckFolder is an error if a file cannot be put there because its folder is not
+// there: to be said before long work.
+func CheckFolder(name string) error {
+	info, err := os.Stat(filepath.Dir(name))
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is no folder", filepath.Dir(name))
+	}
+	if err != nil {
+		return NewUsage(fmt.Errorf("%s cannot be written: %w", name, err))
+	}
+	return nil
+}
+
 // ParseOrigins reads a number of origins, or their days.
 func ParseOrigins(text string) (count int, days []forecast.Day, err error) {
 	if n, err := strconv.Atoi(text); err == nil {

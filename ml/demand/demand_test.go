@@ -215,7 +215,7 @@ func TestImport(t *testing.T) {
 	}
 	o := options(st)
 	o.Now, o.Promote = o.Now.Add(time.Hour), Always
-	o.External = &External{Model: model, Features: o.Recipe.Features}
+	o.External = &External{Model: model, Features: o.Recipe.Features, Last: firstDay + 119}
 	imported, err := Train(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +232,7 @@ func TestImport(t *testing.T) {
 	if _, err := Train(t.Context(), o); err != nil {
 		t.Error(err)
 	}
-	o.External = &External{Model: model, Features: o.Recipe.Features[:5]}
+	o.External = &External{Model: model, Features: o.Recipe.Features[:5], Last: firstDay + 119}
 	if _, err := Train(t.Context(), o); err == nil || !strings.Contains(err.Error(), "features") {
 		t.Errorf("a model of %d features is taken for one of 5: %v", len(o.Recipe.Features), err)
 	}

@@ -28,7 +28,7 @@ func (b *Backtested) Export(dir string) error {
 	for i := range b.Panel.Series {
 		s := &b.Panel.Series[i]
 		for t := s.First; t < len(s.Y); t++ {
-			series = append(series, []string{s.ID, (b.Panel.Start + forecast.Day(t)).String(), number(s.Y[t]), oneOrZero(b.Panel.Shop[t] > 0)}) //nolint:gosec // few days
+			series = append(series, []string{s.ID, (b.Panel.Start + forecast.Day(t)).String(), number(s.Y[t]), oneOrZero(b.Panel.Sold[t])}) //nolint:gosec // few days
 		}
 	}
 	forecasts := [][]string{{"model", "origin", "unique_id", "ds", "point", "mean", "lower_80", "upper_80", "lower_95", "upper_95"}}
@@ -57,8 +57,8 @@ func (b *Backtested) Export(dir string) error {
 		closed[day] = true
 		about.ClosedWeekdays = append(about.ClosedWeekdays, day)
 	}
-	for t, y := range b.Panel.Shop {
-		if d := b.Panel.Start + forecast.Day(t); y == 0 && !closed[(int(d.Weekday())+6)%7] { //nolint:gosec // few days
+	for t, sold := range b.Panel.Sold {
+		if d := b.Panel.Start + forecast.Day(t); !sold && !closed[(int(d.Weekday())+6)%7] { //nolint:gosec // few days
 			about.ClosedDates = append(about.ClosedDates, d)
 		}
 	}

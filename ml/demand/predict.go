@@ -44,12 +44,19 @@ const NoVersion = "none"
 
 const predictionsTable = "demand_predictions"
 
-// Predict forecasts the days after the last complete one for every product,
-// every category and the shop, and writes them to demand_predictions. The rows of
-// the same origin, model and version are replaced; those of others stay. Equal
-// data and versions make equal files.
+// MaxHorizon is the longest horizon that can be predicted, in days.
+const MaxHorizon = 28
+
+// Predict forecasts the days after the last complete one for every product that
+// was ordered or is in the catalogue, every category and the shop, and writes them
+// to demand_predictions. The rows of the same origin, model and version are
+// replaced; those of others stay. Equal data and versions make equal files.
+// With an error beside a result, the champion's rows are written.
 func Predict(ctx context.Context, o PredictOptions) (*Predicted, error) {
 	name := cmp.Or(o.Name, ModelName)
+	if o.Horizon < 1 || o.Horizon > MaxHorizon {
+		return nil, NewUsage(fmt.Errorf("the horizon is %d days: expected 1 to %d", o.Horizon, MaxHorizon))
+	}
 	o.Source.Store = o.Store
 	d, err := o.Source.read(ctx)
 	if err != nil {
@@ -59,7 +66,7 @@ func Predict(ctx context.Context, o PredictOptions) (*Predicted, error) {
 	if err != nil {
 		return nil, err
 	}
-	versions, err := o.versions(ctx, name)
+	versions, unusable, err := o.versions(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +89,9 @@ func Predict(ctx context.Context, o PredictOptions) (*Predicted, error) {
 	}
 	out.Rows = len(rows)
 	if o.DryRun {
-		return out, nil
+		return out, unusable
 	}
-	return out, write(ctx, o.Store, rows)
+	return out, errors.Join(write(ctx, o.Store, rows), unusable)
 }
 
 // version is a model that predicts.
@@ -95,41 +102,53 @@ type version struct {
 }
 
 // versions are the one that was asked for, or champion and challenger; without
-// a champion the fallback stands in.
-func (o PredictOptions) versions(ctx context.Context, name string) ([]version, error) {
+// a champion the fallback stands in. A challenger that cannot be read does not
+// stop the champion: unusable says why.
+func (o PredictOptions) versions(ctx context.Context, name string) (out []version, unusable, err error) {
 	reg := registry.Open(lake.Root(o.Store))
 	wanted := []string{o.Version}
 	if o.Version == "" {
 		p, err := reg.Champion(ctx, name)
 		switch {
 		case errors.Is(err, registry.ErrNoChampion):
-			return []version{{version: NoVersion}}, nil
+			return []version{{version: NoVersion}}, nil, nil
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		}
 		wanted = []string{p.Champion}
 		if p.Challenger != "" {
 			wanted = append(wanted, p.Challenger)
 		}
 	}
-	var out []version
-	for _, w := range wanted {
-		m, err := Resolve(ctx, reg, name, w)
-		if err != nil {
-			return nil, err
+	for i, w := range wanted {
+		v, err := load(ctx, reg, name, w)
+		switch {
+		case err == nil:
+			out = append(out, v)
+		case i == 0 || ctx.Err() != nil:
+			return nil, nil, err
+		default:
+			unusable = fmt.Errorf("the challenger predicts nothing: %w", err)
 		}
-		v := version{version: m.Version}
-		if v.model, err = Load(ctx, reg, m); err != nil {
-			return nil, err
-		}
-		last, err := forecast.ParseDay(m.DataTo)
-		if err != nil {
-			return nil, fmt.Errorf("the manifest of version %s: data_to: %w", m.Version, err)
-		}
-		v.trained = last + 1
-		out = append(out, v)
 	}
-	return out, nil
+	return out, unusable, nil
+}
+
+func load(ctx context.Context, reg *registry.Registry, name, wanted string) (version, error) {
+	m, err := Resolve(ctx, reg, name, wanted)
+	if err != nil {
+		return version{}, err
+	}
+	v := version{version: m.Version}
+	if v.model, err = Load(ctx, reg, m); err != nil {
+		return v, err
+	}
+	last, err := forecast.ParseDay(m.DataTo)
+	if err != nil {
+		return v, fmt.Errorf("the manifest of version %s: data_to: %w", m.Version, err)
+	}
+	v.trained = last + 1
+	return v, nil
 }
 
 // readCatalogue returns the category of each product in gold's newest catalogue.
@@ -192,34 +211,43 @@ func write(ctx context.Context, st lake.Store, rows []lake.DemandPredictionRow) 
 	defer func() { err = errors.Join(err, lease.Release()) }()
 	ctx, cancel := lease.Bind(ctx)
 	defer cancel()
-	byDate := map[int32][]lake.DemandPredictionRow{}
-	for _, r := range rows {
-		byDate[r.Date] = append(byDate[r.Date], r)
-	}
 	type made struct {
 		origin         int32
 		model, version string
 	}
-	fresh := map[made]bool{}
+	byDate, fresh := map[int32][]lake.DemandPredictionRow{}, map[made]bool{}
 	for _, r := range rows {
+		byDate[r.Date] = append(byDate[r.Date], r)
 		fresh[made{r.Origin, r.Model, r.ModelVersion}] = true
 	}
-	for date, next := range byDate {
+	// An earlier run may have predicted more days.
+	for date := rows[0].Origin; date < rows[0].Origin+MaxHorizon; date++ {
+		next := byDate[date]
 		name := lake.GoldName(predictionsTable, forecast.Day(date).Date())
 		standing, err := lake.ReadAll[lake.DemandPredictionRow](ctx, st, name)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		replaced := len(next) > 0
 		for _, r := range standing {
-			if !fresh[made{r.Origin, r.Model, r.ModelVersion}] {
+			if fresh[made{r.Origin, r.Model, r.ModelVersion}] {
+				replaced = true
+			} else {
 				next = append(next, r)
 			}
 		}
-		data, err := lake.EncodeGold(nil, next)
-		if err != nil {
-			return err
+		switch {
+		case !replaced:
+			continue
+		case len(next) == 0:
+			err = st.Delete(ctx, name)
+		default:
+			var data []byte
+			if data, err = lake.EncodeGold(nil, next); err == nil {
+				err = st.Put(ctx, name, data)
+			}
 		}
-		if err := st.Put(ctx, name, data); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -101,7 +101,7 @@ func TestOnlineRetailForecasts(t *testing.T) {
 		shop := backtest(name+"-revenue", forecast.Shop, forecast.Revenue, origins)
 		for _, m := range shop.Report.Models {
 			if m.Model == "weekday_index" {
-				// The goal for autumn is 0.26, and 0.2604 is what it is.
+				// For autumn 0.26 was wanted and 0.2604 is reached (docs/forecast.md): this only holds what is there.
 				most(name+": WAPE of the shop's revenue", m.Metrics.WAPE, map[string]float64{"november": 0.21, "autumn": 0.2605}[name])
 			}
 		}

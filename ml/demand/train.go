@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -49,10 +48,13 @@ type TrainOptions struct {
 	Progress func(done, total int, next string)
 }
 
-// External is a model in XGBoost's JSON format that was trained elsewhere.
+// External is a model in XGBoost's JSON format that was trained elsewhere. It is
+// promoted only if that is asked for: a backtest cannot fit it again, and may hold
+// days that it has learnt.
 type External struct {
 	Model    []byte
 	Features forecast.Spec
+	Last     forecast.Day // the last day that it was trained on
 }
 
 // Trained is what Train did.
@@ -72,6 +74,9 @@ func Train(ctx context.Context, o TrainOptions) (*Trained, error) {
 	name := o.Name
 	if name == "" {
 		name = ModelName
+	}
+	if o.Count < 1 || o.Recipe.TrainSeries < 0 || o.Recipe.TrainDays < 0 || o.Keep < 0 {
+		return nil, NewUsage(fmt.Errorf("there are %d origins, %d series, %d days and %d versions: expected at least 1 origin, and no negative number", o.Count, o.Recipe.TrainSeries, o.Recipe.TrainDays, o.Keep))
 	}
 	o.Source.Store = o.Store
 	d, err := o.Source.read(ctx)
@@ -109,6 +114,12 @@ func Train(ctx context.Context, o TrainOptions) (*Trained, error) {
 	}}, o.Recipe.Seed, o.Now)
 	if err != nil {
 		return nil, err
+	}
+	if o.External != nil && o.External.Last >= origins[0] {
+		b.Report.Notes = append(b.Report.Notes, fmt.Sprintf("The model xgboost was trained elsewhere, on days to %v: it knows what happened after the first origin, and its errors here are smaller than they will be.", o.External.Last))
+	}
+	if rival != nil && rival.manifest.Kind != (forecast.Trees{}).Name() && rival.manifest.DataTo >= origins[0].String() {
+		b.Report.Notes = append(b.Report.Notes, fmt.Sprintf("The champion was trained elsewhere, on days to %s: it knows what happened after the first origin, which makes it hard to beat.", rival.manifest.DataTo))
 	}
 	o.progress(len(origins)*len(models), len(origins)*len(models)+1, "fit on all days")
 	fitted, err := candidate.Fit(ctx, panel)
@@ -166,7 +177,7 @@ func (o TrainOptions) candidate() (forecast.Model, error) {
 	if o.External == nil {
 		return o.Recipe, nil
 	}
-	f, err := forecast.Imported(o.External.Model, o.External.Features, nil)
+	f, err := forecast.Imported(o.External.Model, o.External.Features)
 	if err != nil {
 		return nil, NewUsage(err)
 	}
@@ -241,6 +252,9 @@ func (o TrainOptions) decide(b *Backtested, candidate forecast.Model, champion *
 	case Never:
 		return false, "as was asked for", nil
 	}
+	if o.External != nil {
+		return false, "it was trained elsewhere, so that a backtest can tell little: promote it if you know that it is better", nil
+	}
 	against := func(other string) (score.Interval, error) {
 		return score.Difference(of(b.Cells, candidate.Name()), of(b.Cells, other), score.EqualBiasWAPE, score.BootstrapOptions{Seed: o.Recipe.Seed})
 	}
@@ -284,7 +298,8 @@ func (o TrainOptions) manifest(name string, candidate forecast.Model, p *forecas
 	}
 	var err error
 	if o.External != nil {
-		spec = o.External.Features
+		spec, m.DataTo = o.External.Features, o.External.Last.String()
+		m.DataFrom = min(m.DataFrom, m.DataTo)
 	} else if m.Parameters, err = json.Marshal(o.Recipe); err != nil {
 		return m, err
 	}
@@ -351,6 +366,3 @@ func Resolve(ctx context.Context, reg *registry.Registry, name, version string) 
 	}
 	return m, err
 }
-
-// MetricNames are the names of a manifest's metrics, in order.
-func MetricNames(m registry.Manifest) []string { return slices.Sorted(maps.Keys(m.Metrics)) }

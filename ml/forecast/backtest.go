@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"example.com/shopstream/ml/score"
 )
@@ -27,8 +26,7 @@ type Backtest struct {
 
 // Result is what a backtest gives.
 type Result struct {
-	Cells []score.Cell             // all models, origins, series and days
-	Spent map[string]time.Duration // to fit and to forecast, by model: wall-clock time
+	Cells []score.Cell // all models, origins, series and days
 	// Fitted are the models as they were fitted last.
 	Fitted map[string]Forecaster
 }
@@ -62,7 +60,7 @@ func (b Backtest) Run(ctx context.Context, p *Panel) (*Result, error) {
 			return nil, fmt.Errorf("the forecast from %v ends after %v, the last day that is known: use an earlier origin", o, p.End-1)
 		}
 	}
-	r := &Result{Spent: map[string]time.Duration{}, Fitted: map[string]Forecaster{}}
+	r := &Result{Fitted: map[string]Forecaster{}}
 	fitted := make([]Forecaster, len(b.Models))
 	for i, origin := range b.Origins {
 		seen := p.Before(origin)
@@ -71,7 +69,6 @@ func (b Backtest) Run(ctx context.Context, p *Panel) (*Result, error) {
 			if b.Report != nil {
 				b.Report(i*len(b.Models)+m, len(b.Origins)*len(b.Models), model.Name(), origin)
 			}
-			began := time.Now()
 			if fitted[m] == nil || b.Refit {
 				var err error
 				if fitted[m], err = model.Fit(ctx, seen); err != nil {
@@ -82,7 +79,6 @@ func (b Backtest) Run(ctx context.Context, p *Panel) (*Result, error) {
 			if err != nil {
 				return nil, fmt.Errorf("forecast %s from %v: %w", model.Name(), origin, err)
 			}
-			r.Spent[model.Name()] += time.Since(began)
 			r.Fitted[model.Name()] = fitted[m]
 			r.Cells = truth.compare(r.Cells, model.Name(), f)
 		}
@@ -105,7 +101,7 @@ func newTruth(p, seen *Panel, horizon int) *truth {
 	t := &truth{seen: seen, open: make([]bool, horizon), segments: Segments(seen), scales: make([]scale, len(seen.Series))}
 	from := int(seen.End - p.Start)
 	for h := range t.open {
-		t.open[h] = p.Shop[from+h] > 0
+		t.open[h] = p.Sold[from+h]
 	}
 	all := map[string]*Series{}
 	for i := range p.Series {

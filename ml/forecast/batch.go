@@ -30,15 +30,15 @@ type Batch struct {
 }
 
 // NewBatch prepares forecasts for the horizon days from the panel's end. Of the
-// panel, Start, End, Calendar and Shop are used: which days were open. It is an
+// panel, Start, End, Calendar and Sold are used: which days were open. It is an
 // error if the model is not fitted by Trees, or has features that look at other
 // series.
 func NewBatch(f Forecaster, shop *Panel, horizon int) (*Batch, error) {
 	if horizon < 1 {
 		return nil, fmt.Errorf("the horizon is %d days: expected at least 1", horizon)
 	}
-	if len(shop.Shop) != shop.Days() {
-		return nil, fmt.Errorf("the shop has %d daily totals: expected one for each of the %d days from %v to %v", len(shop.Shop), shop.Days(), shop.Start, shop.End)
+	if len(shop.Sold) != shop.Days() {
+		return nil, fmt.Errorf("the shop has %d days of which it is known whether it sold: expected one for each of the %d days from %v to %v", len(shop.Sold), shop.Days(), shop.Start, shop.End)
 	}
 	fit, ok := f.(*treeFit)
 	if !ok {

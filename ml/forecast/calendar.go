@@ -112,10 +112,7 @@ type Opening struct {
 
 // NewOpening learns it from the panel.
 func NewOpening(p *Panel) *Opening {
-	o := &Opening{calendar: p.Calendar, start: p.Start, past: make([]bool, p.Days())}
-	for t, y := range p.Shop {
-		o.past[t] = y > 0
-	}
+	o := &Opening{calendar: p.Calendar, start: p.Start, past: p.Sold}
 	for w := range o.weekdays {
 		seen, sold := 0, false
 		for d := p.End - 1; d >= p.Start && seen < closedWeeks; d-- {

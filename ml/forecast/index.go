@@ -14,7 +14,7 @@ import (
 // decomposition, and Brown's simple smoothing). Closed days are not on the axis.
 type Index struct{}
 
-// Parameters of Index, chosen on origins before those that it is tested on.
+// Parameters of Index.
 const (
 	indexWeeks  = 16
 	indexFactor = 0.1
@@ -44,7 +44,7 @@ func (Index) Forecast(ctx context.Context, p *Panel, horizon int) (*Forecast, er
 			y := level * index[d.Weekday()]
 			p := none(y)
 			if len(ratios) > 0 {
-				p = p.within(bounds{y * quantile(ratios, 0.1), y * quantile(ratios, 0.9), y * quantile(ratios, 0.025), y * quantile(ratios, 0.975)})
+				p = p.within(bounds{y * quantile(ratios, 0.1), y * quantile(ratios, 0.9), y * quantile(ratios, 0.025), y * quantile(ratios, 0.975)}.around(y))
 			}
 			row[h] = p
 		}

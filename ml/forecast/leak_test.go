@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -62,7 +63,7 @@ func TestALeakingFeatureIsFound(t *testing.T) {
 	p := randomPanel(1, 6, 150)
 	for name, leak := range map[string]func(r *rows) func(*known, aim) float64{
 		"the day itself": func(r *rows) func(*known, aim) float64 {
-			return func(_ *known, at aim) float64 { return r.axis.panel.Shop[at.day-p.Start] }
+			return func(_ *known, at aim) float64 { return r.axis.panel.Series[0].Y[at.day-p.Start] }
 		},
 		"a centred mean": func(r *rows) func(*known, aim) float64 {
 			return func(k *known, _ aim) float64 {
@@ -87,7 +88,7 @@ func TestALeakingFeatureIsFound(t *testing.T) {
 func allModels() []Model {
 	recipe := Recipe()
 	recipe.Small, recipe.Big = TreeSize{Leaves: 4, Trees: 8, Rate: 0.3, ColumnShare: 0.5}, TreeSize{Leaves: 8, Trees: 5, Rate: 0.3, ColumnShare: 0.5}
-	return append(Baselines(), Index{}, Ridge{Horizon: 7}, recipe)
+	return append(Baselines(), Index{}, Ridge{Horizon: 7}, NewTweedie(), recipe)
 }
 
 // TestNoForecastSeesTheFuture is the same for whole backtests, of every model.
@@ -114,4 +115,38 @@ func TestNoForecastSeesTheFuture(t *testing.T) {
 			t.Errorf("%s is %v after the future changed, and was %v", key, got, want)
 		}
 	}
+}
+
+// TestThePastIsOneOfTheWhole: what a panel was before a day is the panel of the
+// sales before it, whatever came later: a product's category, too.
+func TestThePastIsOneOfTheWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var sales []Sale
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 3)) //nolint:gosec // a test
+		for d := range Day(60) {
+			for i := range 4 {
+				if random.IntN(3) > 0 {
+					continue
+				}
+				units := float64(random.IntN(5))
+				sales = append(sales, Sale{Day: 20000 + d, Product: name("p", i), Category: name("c", random.IntN(3)), Units: units, Paid: units / 2, Revenue: units / 2 * random.Float64(), Orders: 1})
+			}
+		}
+		for _, target := range []Target{Units, Revenue} {
+			for _, level := range []Level{Product, Category, Shop} {
+				whole, err := NewPanel(sales, PanelOptions{Level: level, Target: target, End: 20060})
+				if err != nil {
+					t.Fatal(err)
+				}
+				day := whole.Start + Day(rapid.IntRange(1, 50).Draw(t, "day"))
+				past, err := NewPanel(sales, PanelOptions{Level: level, Target: target, End: day})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if whole.Before(day).Fingerprint() != past.Fingerprint() {
+					t.Fatalf("%s in %s before %v differ", level, target, day)
+				}
+			}
+		}
+	})
 }

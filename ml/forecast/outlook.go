@@ -36,9 +36,9 @@ type Line struct {
 type Outlook struct {
 	Origin   Day
 	Currency string // of revenue
-	// UnitScale is what the means of products in units were multiplied by to add up,
-	// a day.
-	UnitScale []float64
+	// UnitScale is what the means of a category's products in units were multiplied
+	// by to add up, by category and day.
+	UnitScale map[string][]float64
 	// Lines are sorted by level (product, category, shop), series, target and day.
 	// Mean adds up: products to their category and to the shop, each day.
 	Lines []Line
@@ -59,18 +59,23 @@ type OutlookOptions struct {
 // in revenue, from the first day that the sales do not hold.
 //
 // Products in units are the model's, or, where it cannot say, a fallback that
-// is named in the line. Categories and the shop are Index's; so is the total
-// that products' means are scaled to. A product's revenue is its units at the
-// mean price of the last 48 open days.
+// is named in the line. Categories and the shop are Index's, of the products that
+// are in a category by now. Means of categories are scaled to the shop's, and
+// those of products to their category's. A product's revenue is its units at the
+// mean price of the last 48 open days. It is an error if the horizon is longer
+// than the model's.
 func NewOutlook(ctx context.Context, s *Sales, o OutlookOptions) (*Outlook, error) {
 	if o.Horizon < 1 {
 		return nil, fmt.Errorf("the horizon is %d days: expected at least 1", o.Horizon)
+	}
+	if m, ok := o.Model.(*treeFit); ok && o.Horizon > m.Model.Horizon {
+		return nil, fmt.Errorf("the horizon is %d days, and the model has learnt %d: train one with --horizon=%d", o.Horizon, m.Model.Horizon, o.Horizon)
 	}
 	products, err := s.Panel(Product, Units, o.Calendar)
 	if err != nil {
 		return nil, err
 	}
-	b := &outlook{options: o, sales: s, axis: newAxis(products, o.Horizon), out: &Outlook{Origin: products.End, Currency: s.Currency}}
+	b := &outlook{options: o, sales: s.inCategories(products), axis: newAxis(products, o.Horizon), out: &Outlook{Origin: products.End, Currency: s.Currency}}
 	if err := b.forecastProducts(ctx, products); err != nil {
 		return nil, err
 	}
@@ -254,39 +259,65 @@ func (p Prediction) times(v float64) Prediction {
 	return Prediction{p.Point * v, p.Mean * v, p.Lower80 * v, p.Upper80 * v, p.Lower95 * v, p.Upper95 * v}
 }
 
-// addUp scales the means of products to the shop's of each day, and makes those
-// of categories their sums. Where no product is expected to sell, the shop's
-// mean becomes 0. It returns what products were scaled by, a day.
-func addUp(products, categories, shop []path) (scale []float64) {
-	place := map[string]int{}
-	for i := range categories {
-		place[categories[i].id] = i
-	}
+// addUp scales the means of categories to the shop's of each day, and those of
+// products to their category's. A category whose products are not expected to sell
+// has mean 0. It returns what products were scaled by, by category and day.
+func addUp(products, categories, shop []path) (scale map[string][]float64) {
+	scale = map[string][]float64{}
 	for h := range shop[0].row {
-		total := 0.0
+		expected := map[string]float64{} // of the products of a category
 		for i := range products {
-			total += products[i].row[h].Mean
+			expected[products[i].category] += products[i].row[h].Mean
 		}
-		factor := 0.0
-		if total > 0 {
-			factor = shop[0].row[h].Mean / total
+		total := 0.0
+		for i := range categories {
+			if expected[categories[i].id] > 0 {
+				total += categories[i].row[h].Mean
+			}
 		}
 		for i := range categories {
-			categories[i].row[h].Mean = 0
+			m, factor := &categories[i].row[h].Mean, 0.0
+			if e := expected[categories[i].id]; e > 0 && total > 0 {
+				factor = *m / total * shop[0].row[h].Mean / e
+			}
+			scale[categories[i].id] = append(scale[categories[i].id], factor)
+			*m = 0
+		}
+		place := map[string]*float64{}
+		for i := range categories {
+			place[categories[i].id] = &categories[i].row[h].Mean
 		}
 		all := 0.0
 		for i := range products {
-			m := &products[i].row[h].Mean
-			*m *= factor
-			all += *m
-			if c, ok := place[products[i].category]; ok {
-				categories[c].row[h].Mean += *m
+			m, sum := &products[i].row[h].Mean, place[products[i].category]
+			if sum == nil { // a category without a sale
+				*m = 0
+				continue
 			}
+			*m *= scale[products[i].category][h]
+			*sum += *m
+			all += *m
 		}
 		shop[0].row[h].Mean = all
-		scale = append(scale, factor)
 	}
 	return scale
+}
+
+// inCategories returns the sales as if each product had always been in the
+// category that it is in now.
+func (s *Sales) inCategories(products *Panel) *Sales {
+	now := map[string]string{}
+	for i := range products.Series {
+		now[products.Series[i].ID] = products.Series[i].Category
+	}
+	out := *s
+	out.Rows = slices.Clone(s.Rows)
+	for i := range out.Rows {
+		if c, ok := now[out.Rows[i].Product]; ok {
+			out.Rows[i].Category = c
+		}
+	}
+	return &out
 }
 
 func (b *outlook) add(p path, target Target) {

@@ -55,7 +55,7 @@ func TestOutlook(t *testing.T) {
 		"no model":      {OutlookOptions{}, NoModel},
 	} {
 		t.Run(label, func(t *testing.T) {
-			c.options.Horizon, c.options.Catalogue = 9, catalogue
+			c.options.Horizon, c.options.Catalogue = 7, catalogue
 			o, err := NewOutlook(t.Context(), s, c.options)
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +63,7 @@ func TestOutlook(t *testing.T) {
 			if o.Origin != s.End || o.Currency != "EUR" {
 				t.Errorf("the origin is %v in %q", o.Origin, o.Currency)
 			}
-			const products, categories, days = 12 + 1 + 1, 3, 9
+			const products, categories, days = 12 + 1 + 1, 3, 7
 			if want := (products + categories + 1) * 2 * days; len(o.Lines) != want {
 				t.Errorf("there are %d lines, expected %d", len(o.Lines), want)
 			}

@@ -6,8 +6,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // Level is what a series stands for.
@@ -72,20 +74,39 @@ type Panel struct {
 	Start    Day
 	End      Day // the first day that is not known
 	Calendar Calendar
-	// Shop is the sum over everything that was sold, also what is no series of
-	// the panel, a day. Days without any sale are closed.
-	Shop   []float64
+	// Sold says whether the shop sold anything on a day, also what is no series of
+	// the panel, and in any currency. It was closed on the others.
+	Sold   []bool
 	Series []Series
 }
 
 // Series is one series of a panel. All slices have one value a day of it.
 type Series struct {
 	ID       string
-	Category string    // of a product; of a category, its own name
-	First    int       // index of the first day with a sale
+	Category string    // of a product's newest sale; of a category, its own name
+	First    int       // index of the first day with the target above 0
 	Y        []float64 // the target, 0 without a sale
 	Orders   []float64 // orders, 0 without a sale
 	Price    []float64 // revenue / units; NaN without a sale
+	moves    []move    // categories, by day
+}
+
+// move is a change of a product's category.
+type move struct {
+	day      int
+	category string
+}
+
+// categoryBefore is the category as of the days before an index.
+func (s *Series) categoryBefore(n int) string {
+	category := ""
+	for _, m := range s.moves {
+		if m.day >= n {
+			break
+		}
+		category = m.category
+	}
+	return category
 }
 
 // PanelOptions say which series are made of sales.
@@ -96,13 +117,11 @@ type PanelOptions struct {
 	Calendar Calendar
 	// End is the first day that is not known; zero is the day after the last sale.
 	End Day
-	// Only keeps these series; nil keeps all.
-	Only func(id string) bool
 }
 
 // NewPanel sums sales into series, zero-filled from Start, the first day with a
-// sale, to End. Later sales are dropped. It is an error if nothing is left, or
-// if a number is negative or not finite.
+// sale, to End. Later sales are dropped, and series whose target never is above 0.
+// It is an error if nothing is left, or if a number is negative or not finite.
 func NewPanel(sales []Sale, o PanelOptions) (*Panel, error) {
 	start, last := Day(math.MaxInt32), Day(math.MinInt32)
 	for _, s := range sales {
@@ -128,11 +147,11 @@ func NewPanel(sales []Sale, o PanelOptions) (*Panel, error) {
 	}
 	p := &Panel{Level: o.Level, Target: o.Target, Currency: o.Currency, Start: start, End: end, Calendar: o.Calendar}
 	n := int(end - start)
-	p.Shop = make([]float64, n)
+	p.Sold = make([]bool, n)
 	type sums struct {
 		Series
 		paid, revenue []float64
-		categories    map[string]float64
+		categories    map[int]map[string]float64 // units, by day
 	}
 	byID := map[string]*sums{}
 	for _, s := range sales {
@@ -144,7 +163,7 @@ func NewPanel(sales []Sale, o PanelOptions) (*Panel, error) {
 		if o.Target == Revenue {
 			y = s.Revenue
 		}
-		p.Shop[day] += y
+		p.Sold[day] = true
 		id := ShopID
 		switch o.Level {
 		case Product:
@@ -152,25 +171,30 @@ func NewPanel(sales []Sale, o PanelOptions) (*Panel, error) {
 		case Category:
 			id = s.Category
 		}
-		if o.Only != nil && !o.Only(id) {
-			continue
-		}
 		a := byID[id]
 		if a == nil {
 			a = &sums{
 				Series: Series{ID: id, First: n, Y: make([]float64, n), Orders: make([]float64, n), Price: make([]float64, n)},
-				paid:   make([]float64, n), revenue: make([]float64, n), categories: map[string]float64{},
+				paid:   make([]float64, n), revenue: make([]float64, n), categories: map[int]map[string]float64{},
 			}
 			byID[id] = a
 		}
-		a.First = min(a.First, day)
+		if y > 0 {
+			a.First = min(a.First, day)
+		}
 		a.Y[day] += y
 		a.Orders[day] += s.Orders
 		a.paid[day] += s.Paid
 		a.revenue[day] += s.Revenue
-		a.categories[s.Category] += s.Units
+		if a.categories[day] == nil {
+			a.categories[day] = map[string]float64{}
+		}
+		a.categories[day][s.Category] += s.Units
 	}
 	for _, a := range byID {
+		if a.First == n {
+			continue
+		}
 		for i := range a.Price {
 			a.Price[i] = math.NaN()
 			if a.paid[i] > 0 {
@@ -178,7 +202,13 @@ func NewPanel(sales []Sale, o PanelOptions) (*Panel, error) {
 			}
 		}
 		if o.Level != Shop {
-			a.Category = largest(a.categories)
+			for _, day := range slices.Sorted(maps.Keys(a.categories)) {
+				category := largest(a.categories[day])
+				if len(a.moves) == 0 || a.moves[len(a.moves)-1].category != category {
+					a.moves = append(a.moves, move{day, category})
+				}
+			}
+			a.Category = a.categoryBefore(n)
 		}
 		p.Series = append(p.Series, a.Series)
 	}
@@ -197,10 +227,10 @@ func before(end Day) string {
 
 // largest returns the key of the largest value; of equal ones the first name.
 func largest(m map[string]float64) string {
-	best := ""
+	best, found := "", false
 	for k, v := range m {
-		if best == "" || v > m[best] || v == m[best] && k < best {
-			best = k
+		if !found || v > m[best] || v == m[best] && k < best {
+			best, found = k, true
 		}
 	}
 	return best
@@ -215,18 +245,19 @@ func (p *Panel) Before(day Day) *Panel {
 	n := max(0, min(p.Days(), int(day-p.Start)))
 	cut := *p
 	cut.End = p.Start + Day(n)
-	cut.Shop = p.Shop[:n:n]
+	cut.Sold = p.Sold[:n:n]
 	cut.Series = make([]Series, 0, len(p.Series))
 	for _, s := range p.Series {
 		if s.First < n {
 			s.Y, s.Orders, s.Price = s.Y[:n:n], s.Orders[:n:n], s.Price[:n:n]
+			s.Category = s.categoryBefore(n)
 			cut.Series = append(cut.Series, s)
 		}
 	}
 	return &cut
 }
 
-// Select returns the panel with only the named series; Shop stays the whole.
+// Select returns the panel with only some series.
 func (p *Panel) Select(keep func(s *Series) bool) *Panel {
 	cut := *p
 	cut.Series = nil
@@ -279,7 +310,9 @@ func (p *Panel) Fingerprint() string {
 	for _, s := range []string{string(p.Level), string(p.Target), p.Currency, p.Start.String(), p.End.String(), p.Calendar.String()} {
 		text(s)
 	}
-	numbers(p.Shop)
+	for _, sold := range p.Sold {
+		buf = strconv.AppendBool(buf, sold)
+	}
 	for i := range p.Series {
 		s := &p.Series[i]
 		text(s.ID)

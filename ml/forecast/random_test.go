@@ -47,18 +47,12 @@ func disturb(p *Panel, from Day, seed uint64) *Panel {
 	random := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a test
 	at := int(from - p.Start)
 	out := *p
-	out.Shop = append([]float64(nil), p.Shop...)
 	out.Series = append([]Series(nil), p.Series...)
-	for t := at; t < p.Days(); t++ {
-		if out.Shop[t] > 0 {
-			out.Shop[t] = 1 + random.Float64()*1000
-		}
-	}
 	for i := range out.Series {
 		s := &out.Series[i]
 		s.Y, s.Orders, s.Price = append([]float64(nil), s.Y...), append([]float64(nil), s.Orders...), append([]float64(nil), s.Price...)
 		for t := at; t < p.Days(); t++ {
-			if p.Shop[t] > 0 {
+			if p.Sold[t] {
 				s.Y[t], s.Orders[t], s.Price[t] = random.Float64()*1e4, random.Float64()*50, random.Float64()*100
 			}
 		}

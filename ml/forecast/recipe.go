@@ -90,6 +90,7 @@ const (
 	treeBins      = 127
 	treeMinRows   = 50
 	treeSubsample = 0.7
+	leastRows     = 143 // for one split: twice treeMinRows, of a treeSubsample
 )
 
 // The quantiles that trees are fitted to. The point lies between the ones from
@@ -136,8 +137,8 @@ func (m Trees) sizes(q int) []TreeSize {
 func (m Trees) data(ctx context.Context, p *Panel, names map[string]float64) (trees.Data, error) {
 	r := newRows(m.Features, newAxis(p, 0), names, nil)
 	samples, y := r.training(m.Horizon, m.TrainDays)
-	if len(samples) < 2*treeMinRows {
-		return trees.Data{}, fmt.Errorf("there are %d rows to learn from, and trees need %d: use a simpler model, or import more history", len(samples), 2*treeMinRows)
+	if len(samples) < leastRows {
+		return trees.Data{}, fmt.Errorf("there are %d rows to learn from, and trees need %d: use a simpler model, or import more history", len(samples), leastRows)
 	}
 	columns, err := r.columns(ctx, samples)
 	if err != nil {

@@ -17,6 +17,9 @@ type Ridge struct{ Horizon int }
 // ridgePenalty is relative to the number of rows, on standardised features.
 const ridgePenalty = 1e-3
 
+// ridgeSeries are the series of the largest sums that ridge learns from.
+const ridgeSeries = 1000
+
 var ridgeFeatures = []string{
 	"mean(y,48)", "lag(y,1)", "lag(y,2)", "mean(y,6)", "mean(y,12)", "mean(y,24)", "mean(y,96)", "median(y,24)", "max(y,24)", "sd(y,24)",
 	"ewm(y,0.05)", "ewm(y,0.2)", "mean(w,12)", "mean(w,48)", "same_weekday(1)", "same_weekday(2)", "weekday_mean(4)", "weekday_mean(8)",
@@ -35,7 +38,7 @@ func (m Ridge) Fit(ctx context.Context, p *Panel) (Forecaster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := newRows(spec, newAxis(p, 0), nil, nil)
+	r := newRows(spec, newAxis(p.Best(ridgeSeries, 0), 0), nil, nil)
 	samples, y := r.training(m.Horizon, 0)
 	if len(samples) == 0 {
 		return nil, fmt.Errorf("no series has been sold for the %d open days that ridge needs", minAge)
@@ -56,7 +59,10 @@ func (m Ridge) Fit(ctx context.Context, p *Panel) (Forecaster, error) {
 		y[i] /= weights[i]
 	}
 	fit.standardise(x, weights, width)
-	return fit, fit.solve(x, y, weights, width)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return fit, fit.solve(ctx, x, y, weights, width)
 }
 
 // expand writes the columns of a row and returns its divisor.
@@ -117,7 +123,7 @@ func (f *ridgeFit) standard(c int, v float64) float64 {
 	return (v - f.means[c]) / f.devs[c]
 }
 
-func (f *ridgeFit) solve(x, y, weights []float64, width int) error {
+func (f *ridgeFit) solve(ctx context.Context, x, y, weights []float64, width int) error {
 	var n, total float64
 	for i, w := range weights {
 		n += w
@@ -126,6 +132,9 @@ func (f *ridgeFit) solve(x, y, weights []float64, width int) error {
 	f.intercept = total / n
 	gram, right := mat.NewSymDense(width, nil), mat.NewVecDense(width, nil)
 	for i, w := range weights {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		row := x[i*width : (i+1)*width]
 		for a, u := range row {
 			right.SetVec(a, right.AtVec(a)+w*u*(y[i]-f.intercept))

@@ -28,7 +28,7 @@ type Sales struct {
 const dailySales = "daily_sales"
 
 // ReadSales reads the complete days of gold's daily_sales in the lake at the
-// URI, or, if it names a file, a Parquet file of such rows. The currency is that
+// URI, or, if it names a file, the complete rows of a Parquet file. The currency is that
 // of revenue; "" is the one with the largest revenue.
 func ReadSales(ctx context.Context, uri, currency string) (*Sales, error) {
 	if info, err := os.Stat(uri); err == nil && info.Mode().IsRegular() {
@@ -40,7 +40,7 @@ func ReadSales(ctx context.Context, uri, currency string) (*Sales, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: expected a Parquet file of daily_sales, as `producer history` writes it: %w", uri, err)
 		}
-		return SalesOf(rows, currency)
+		return SalesOf(slices.DeleteFunc(rows, func(r lake.DailySalesRow) bool { return !r.Complete }), currency)
 	}
 	st, err := lake.OpenStore(ctx, uri)
 	if err != nil {
@@ -73,11 +73,20 @@ func ReadLakeSales(ctx context.Context, st lake.Store, currency string) (*Sales,
 		return nil, fmt.Errorf("%s: no business day of gold is complete yet, so there is nothing to forecast from: wait for the first day to end, or import a history (config gold.history)", st.URI())
 	}
 	slices.SortFunc(dates, civil.Date.Compare)
+	for date, p := range publications {
+		if !p.Complete && date.Before(dates[len(dates)-1]) {
+			return nil, fmt.Errorf("%s: the business day %v of gold is not complete, though %v is: make it again with the program gold", st.URI(), date, dates[len(dates)-1])
+		}
+	}
 	days := make([][]lake.DailySalesRow, len(dates))
 	err = lake.Parallel(len(dates), 16, func(i int) error {
 		rows, err := lake.ReadAll[lake.DailySalesRow](ctx, st, lake.GoldName(dailySales, dates[i]))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // a day without sales
+		want := publications[dates[i]].Tables[dailySales].Rows
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && want == 0: // a day without sales
+			return nil
+		case err == nil && int64(len(rows)) != want:
+			return fmt.Errorf("%s: daily_sales of %v has %d rows, and its publication says %d: make the day again with the program gold", st.URI(), dates[i], len(rows), want)
 		}
 		days[i] = rows
 		return err

@@ -3,6 +3,7 @@ package forecast
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"example.com/shopstream/ml/trees"
 )
@@ -48,10 +49,9 @@ type single struct {
 }
 
 // Imported returns a forecaster for a model in XGBoost's JSON format that was
-// trained elsewhere, on these features in this order. Names numbers the series
-// ("product:p1") and categories ("category:toys") that its categorical features
-// know; it may be nil.
-func Imported(data []byte, features Spec, names map[string]float64) (Forecaster, error) {
+// trained elsewhere, on these features in this order. They cannot be category or
+// product, whose numbers only a fit of ours knows.
+func Imported(data []byte, features Spec) (Forecaster, error) {
 	model, err := trees.Decode(data)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,13 @@ func Imported(data []byte, features Spec, names map[string]float64) (Forecaster,
 	if model.Features() != len(features) {
 		return nil, fmt.Errorf("the model has %d features, and %d are named: they have to be the columns that it was trained on, in order", model.Features(), len(features))
 	}
-	return &single{Kind: importedKind, Features: features, Names: names, model: model}, nil
+	if names := model.Names(); names != nil && !slices.Equal(names, features.Strings()) {
+		return nil, fmt.Errorf("the model's columns are %v, and the features named are %v: they have to be the same, in the same order and spelling", names, features.Strings())
+	}
+	if i := slices.IndexFunc(features, Feature.categorical); i >= 0 {
+		return nil, fmt.Errorf("a model that was trained elsewhere cannot have the feature %s: its numbers are not known here", features[i])
+	}
+	return &single{Kind: importedKind, Features: features, model: model}, nil
 }
 
 // Forecast implements Forecaster.

@@ -10,6 +10,7 @@ import (
 
 // WhatIf is a product's forecast if its price were another one.
 type WhatIf struct {
+	Category string
 	Price    float64      // that stands: the last one
 	Base     []Prediction // with it, by day
 	Changed  []Prediction // with the other price
@@ -82,7 +83,7 @@ func (q *Prices) WhatIf(ctx context.Context, id string, price float64) (*WhatIf,
 	}
 	at := q.groups[q.member[place]]
 	return &WhatIf{
-		Price: known[len(known)-1], LowPrice: slices.Min(known), TopPrice: slices.Max(known),
+		Category: p.Series[place].Category, Price: known[len(known)-1], LowPrice: slices.Min(known), TopPrice: slices.Max(known),
 		Base: at.row(place, at.taus, at.scale), Changed: newGroup(q.fit.Model, &axis, []int{0}, cells).row(0, at.taus, at.scale),
 	}, nil
 }

@@ -81,7 +81,7 @@ func addDay(ctx context.Context, st lake.Store, day int) error {
 		return err
 	}
 	return lake.PutPublication(ctx, st, lake.Publication{
-		Date: date, Number: 1, TimeZone: "UTC", Complete: true, Source: "events", Tables: map[string]lake.PublishedFile{"daily_sales": {File: name}},
+		Date: date, Number: 1, TimeZone: "UTC", Complete: true, Source: "events", Tables: map[string]lake.PublishedFile{"daily_sales": {File: name, Rows: int64(len(rowsOf(day)))}},
 	})
 }
 

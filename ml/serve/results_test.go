@@ -139,7 +139,7 @@ func TestResultsOfOpenDays(t *testing.T) {
 	l.challenge(t, l.other, 0.3)
 	l.began(t, 100)
 	storePredictions(t, l, 100, days, map[string]func(int, int) float64{l.champion: always(1), l.other: always(1)})
-	if err := lake.PutPublication(t.Context(), l.st, lake.Publication{Date: firstSale.AddDays(days - 3), Number: 2, Complete: false, TimeZone: "UTC", Tables: map[string]lake.PublishedFile{"daily_sales": {}}}); err != nil {
+	if err := lake.PutPublication(t.Context(), l.st, lake.Publication{Date: firstSale.AddDays(days - 1), Number: 2, Complete: false, TimeZone: "UTC", Tables: map[string]lake.PublishedFile{"daily_sales": {}}}); err != nil {
 		t.Fatal(err)
 	}
 	if r := resultsOf(t, l, ""); r.Champion.Days != 9 {

@@ -43,7 +43,7 @@ type side struct {
 	model     forecast.Forecaster
 	trained   forecast.Day                   // the first day that it does not know
 	prices    *forecast.Prices               // nil: it has not learnt from prices
-	scale     []float64                      // of products' means, so that they add up, by day
+	scale     map[string][]float64           // of products' means, so that they add up, by category and day
 	forecasts map[forecast.Level][]fragments // by the series of the level's catalogue
 }
 

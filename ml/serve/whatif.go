@@ -186,9 +186,10 @@ func (s *snapshot) whatIf(ctx context.Context, q whatIfQuestion) (answer, *probl
 		OutsideObserved: q.price < money(w.LowPrice) || q.price > money(w.TopPrice), Fallback: known.fallbacks[places[0]],
 	}
 	var base, changed float64
+	scale := v.scale[w.Category] // as predictions have it
 	for h := range w.Base {
-		w.Base[h].Mean *= v.scale[h] // as predictions have it
-		w.Changed[h].Mean *= v.scale[h]
+		w.Base[h].Mean *= scale[h]
+		w.Changed[h].Mean *= scale[h]
 		b, c := w.Base[h].Mean, w.Changed[h].Mean
 		base, changed = base+b, changed+c
 		out.Days = append(out.Days, whatIfDay{

@@ -3,6 +3,7 @@ package scoring
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"example.com/shopstream/ml/forecast"
 )
@@ -21,11 +22,7 @@ const maxDays = 200 * 366
 
 // AxisOf returns the axis of a panel.
 func AxisOf(p *forecast.Panel) Axis {
-	a := Axis{Start: p.Start, Open: make([]bool, len(p.Shop)), Country: p.Calendar.Country(), Closed: p.Calendar.Given()}
-	for t, y := range p.Shop {
-		a.Open[t] = y > 0
-	}
-	return a
+	return Axis{Start: p.Start, Open: slices.Clone(p.Sold), Country: p.Calendar.Country(), Closed: p.Calendar.Given()}
 }
 
 // End is the first day that is not known: the first that is forecast.
@@ -33,8 +30,7 @@ func (a Axis) End() forecast.Day {
 	return a.Start + forecast.Day(len(a.Open)) //nolint:gosec // at most maxDays
 }
 
-// panel is a panel of the axis without series. Of a day's total, only whether
-// there was one is told.
+// panel is a panel of the axis without series.
 func (a Axis) panel() (*forecast.Panel, error) {
 	if len(a.Open) == 0 {
 		return nil, errors.New("the axis has no days: expected those from the shop's first sale on")
@@ -46,11 +42,5 @@ func (a Axis) panel() (*forecast.Panel, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &forecast.Panel{Start: a.Start, End: a.End(), Calendar: calendar, Shop: make([]float64, len(a.Open))}
-	for t, open := range a.Open {
-		if open {
-			p.Shop[t] = 1
-		}
-	}
-	return p, nil
+	return &forecast.Panel{Start: a.Start, End: a.End(), Calendar: calendar, Sold: a.Open}, nil
 }

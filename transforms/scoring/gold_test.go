@@ -67,7 +67,7 @@ func newGold(t testing.TB, st lake.Store, n, days int) {
 		for _, c := range categories {
 			sums = append(sums, *c)
 		}
-		p := lake.Publication{Date: day.Date(), Complete: i != days-1, TimeZone: "UTC", Source: "events", Tables: map[string]lake.PublishedFile{dailySales: {}, categoryRevenue: {}}}
+		p := lake.Publication{Date: day.Date(), Complete: i != days-1, TimeZone: "UTC", Source: "events", Tables: map[string]lake.PublishedFile{dailySales: {Rows: int64(len(rows))}, categoryRevenue: {Rows: int64(len(sums))}}}
 		if len(rows) > 0 {
 			data, err := lake.EncodeGold(nil, rows)
 			must(err)

@@ -73,7 +73,7 @@ func TestShortSeriesAreFlagged(t *testing.T) {
 		s := &f.panel.Series[i]
 		open := 0
 		for day := s.First; day < len(s.Y); day++ {
-			if f.panel.Shop[day] > 0 {
+			if f.panel.Sold[day] {
 				open++
 			}
 		}
@@ -229,7 +229,7 @@ func TestBatchRefuses(t *testing.T) {
 	}
 	for name, change := range map[string]func(p *forecast.Panel, horizon *int){
 		"horizon": func(_ *forecast.Panel, horizon *int) { *horizon = 0 },
-		"days":    func(p *forecast.Panel, _ *int) { p.Shop = p.Shop[1:] },
+		"days":    func(p *forecast.Panel, _ *int) { p.Sold = p.Sold[1:] },
 	} {
 		p, horizon := *axis, 7
 		change(&p, &horizon)

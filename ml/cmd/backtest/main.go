@@ -44,7 +44,7 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 		Example: `  backtest --data /data/lake
   backtest --data /data/lake --level total --target revenue --origins 8
   backtest --data /data/lake --top 200 --origins 2011-11-11,2011-11-18 --format html --out report.html`,
-		Args:          cobra.NoArgs,
+		Args:          demand.Arguments(cobra.NoArgs),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
@@ -67,6 +67,11 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 			write, ok := map[string]func(io.Writer, report.Report) error{"table": report.Table, "json": report.JSON, "html": report.HTML}[format]
 			if !ok {
 				return demand.NewUsage(fmt.Errorf("there is no format %q: expected table, json or html", format))
+			}
+			for _, name := range []string{out, export} {
+				if err := demand.CheckFolder(name); name != "" && err != nil {
+					return err
+				}
 			}
 			o.Now = time.Now()
 			bar := demand.NewProgress(c.ErrOrStderr(), "backtest")

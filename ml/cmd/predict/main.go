@@ -38,7 +38,7 @@ To load the table into BigQuery: warehouse publish --table demand_predictions.
 Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 		Example: `  predict --lake /data/lake --country GB
   predict --lake gs://bucket/lake --horizon 14 --format json`,
-		Args:          cobra.NoArgs,
+		Args:          demand.Arguments(cobra.NoArgs),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
@@ -51,15 +51,15 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 			o.Horizon, o.MaxAge = settings.Config.Forecast.Horizon, settings.Config.Forecast.MaxAge
 			defer func() { err = errors.Join(err, o.Store.Close()) }()
 			made, err := demand.Predict(c.Context(), o)
-			if err != nil {
+			if made == nil {
 				return err
 			}
 			if format == "json" {
 				e := json.NewEncoder(c.OutOrStdout())
 				e.SetIndent("", "  ")
-				return e.Encode(made)
+				return errors.Join(e.Encode(made), err)
 			}
-			return made.Write(c.OutOrStdout())
+			return errors.Join(made.Write(c.OutOrStdout()), err)
 		},
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return demand.NewUsage(err) })

@@ -28,7 +28,7 @@ func main() {
 func command() *cobra.Command {
 	var p program
 	o := demand.TrainOptions{Recipe: forecast.Recipe()}
-	var promote, importFile, features, format string
+	var promote, importFile, features, trainedTo, format string
 	c := &cobra.Command{
 		Use:   "train --lake LAKE",
 		Short: "Fit the model that predicts demand, and keep its versions",
@@ -39,18 +39,18 @@ it is better beyond noise on the same origins (or as --promote says).
 Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 		Example: `  train --lake /data/lake --country GB
   train --lake /data/lake --promote never
-  train --lake /data/lake --import model.json --features features.txt
+  train --lake /data/lake --import model.json --features features.txt --trained-to 2026-02-28 --promote always
   train list --lake /data/lake
   train promote 20260301T120000Z-1a2b3c4d --lake /data/lake --reason "won the test"
   train rollback --lake /data/lake`,
-		Args:          cobra.NoArgs,
+		Args:          demand.Arguments(cobra.NoArgs),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if o.Promote = demand.Promotion(promote); !slices.Contains([]demand.Promotion{demand.IfBetter, demand.Always, demand.Never}, o.Promote) {
 				return demand.NewUsage(fmt.Errorf("--promote is %q: expected auto, always or never", promote))
 			}
-			if o.External, err = external(importFile, features); err != nil {
+			if o.External, err = external(importFile, features, trainedTo); err != nil {
 				return err
 			}
 			if err := checkFormat(format); err != nil {
@@ -100,18 +100,23 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 	f.IntVar(&o.Keep, "keep", 0, "remove older versions but so many; never the champion, the challenger or the champion before (0: keep all)")
 	f.StringVar(&importFile, "import", "", "take this model in XGBoost's JSON format instead of fitting one")
 	f.StringVar(&features, "features", "", "file with the features of --import, one a line, in the order of its columns")
+	f.StringVar(&trainedTo, "trained-to", "", "last day that --import was trained on, such as 2026-02-28")
 	f.StringVar(&format, "format", "table", "table or json")
 	c.AddCommand(p.list(), p.show(), p.diff(), p.promote(), p.rollback(), p.challenge())
 	return c
 }
 
 // external reads a model that was trained elsewhere; nil without a file.
-func external(model, features string) (*demand.External, error) {
-	if (model == "") != (features == "") {
-		return nil, demand.NewUsage(errors.New("--import and --features belong together"))
+func external(model, features, trainedTo string) (*demand.External, error) {
+	if (model == "") != (features == "") || (model == "") != (trainedTo == "") {
+		return nil, demand.NewUsage(errors.New("--import, --features and --trained-to belong together"))
 	}
 	if model == "" {
 		return nil, nil
+	}
+	last, err := forecast.ParseDay(trainedTo)
+	if err != nil {
+		return nil, demand.NewUsage(fmt.Errorf("--trained-to: %w", err))
 	}
 	text, err := os.ReadFile(features) //nolint:gosec // the file that the user named
 	if err != nil {
@@ -122,7 +127,7 @@ func external(model, features string) (*demand.External, error) {
 		return nil, demand.NewUsage(fmt.Errorf("%s: %w", features, err))
 	}
 	data, err := os.ReadFile(model) //nolint:gosec // the file that the user named
-	return &demand.External{Model: data, Features: spec}, err
+	return &demand.External{Model: data, Features: spec, Last: last}, err
 }
 
 func checkFormat(format string) error {

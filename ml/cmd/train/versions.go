@@ -51,7 +51,7 @@ type listed struct {
 
 func (p *program) list() *cobra.Command {
 	var format string
-	c := &cobra.Command{Use: "list", Short: "List the versions, oldest first", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "list", Short: "List the versions, oldest first", Args: demand.Arguments(cobra.NoArgs)}
 	c.Flags().StringVar(&format, "format", "table", "table or json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := checkFormat(format); err != nil {
@@ -96,7 +96,7 @@ func role(p registry.Pointer, version string) string {
 
 func (p *program) show() *cobra.Command {
 	return &cobra.Command{
-		Use: "show [VERSION]", Short: "Print the manifest of a version, by default the champion's, as JSON", Args: cobra.MaximumNArgs(1),
+		Use: "show [VERSION]", Short: "Print the manifest of a version, by default the champion's, as JSON", Args: demand.Arguments(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.with(c, func(ctx context.Context, r *registry.Registry) error {
 				m, err := demand.Resolve(ctx, r, p.name, strings.Join(args, ""))
@@ -111,7 +111,7 @@ func (p *program) show() *cobra.Command {
 
 func (p *program) diff() *cobra.Command {
 	return &cobra.Command{
-		Use: "diff A B", Short: "Say what differs between two versions", Args: cobra.ExactArgs(2),
+		Use: "diff A B", Short: "Say what differs between two versions", Args: demand.Arguments(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.with(c, func(ctx context.Context, r *registry.Registry) error {
 				var both [2]registry.Manifest
@@ -134,7 +134,7 @@ func (p *program) diff() *cobra.Command {
 func (p *program) promote() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
-		Use: "promote VERSION", Short: "Make a version the champion", Args: cobra.ExactArgs(1),
+		Use: "promote VERSION", Short: "Make a version the champion", Args: demand.Arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.with(c, func(ctx context.Context, r *registry.Registry) error {
 				return told(c, p.name)(r.Promote(ctx, p.name, args[0], reason))
@@ -148,7 +148,7 @@ func (p *program) promote() *cobra.Command {
 func (p *program) rollback() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
-		Use: "rollback", Short: "Make the champion before this one the champion again", Args: cobra.NoArgs,
+		Use: "rollback", Short: "Make the champion before this one the champion again", Args: demand.Arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.with(c, func(ctx context.Context, r *registry.Registry) error {
 				return told(c, p.name)(r.Rollback(ctx, p.name, reason))
@@ -163,7 +163,7 @@ func (p *program) challenge() *cobra.Command {
 	var reason string
 	var share float64
 	c := &cobra.Command{
-		Use: "challenge [VERSION]", Short: "Let a version answer a share of requests; without one, end that", Args: cobra.MaximumNArgs(1),
+		Use: "challenge [VERSION]", Short: "Let a version answer a share of requests; without one, end that", Args: demand.Arguments(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				share = 0

@@ -1,8 +1,9 @@
 -- Models whose forecasts of products, over the last 14 complete days up to
 -- @date, were worse than last week's sales would have been (seasonal naive), or
 -- too high or too low by more than a quarter. Of each day the newest forecast
--- that was made at most a week ahead counts, so both knew the same. A model with
--- fewer than 10 such days is not judged.
+-- that was made at most a week ahead counts, so both knew the same; of several
+-- versions, the oldest (a challenger is newer), and that without a model last. A
+-- model with fewer than 10 such days is not judged.
 WITH days AS (
   SELECT
     date,
@@ -63,7 +64,10 @@ candidates AS (
         demand_predictions.target,
         demand_predictions.currency,
         demand_predictions.model
-      ORDER BY demand_predictions.origin DESC, demand_predictions.model_version DESC
+      ORDER BY
+        demand_predictions.origin DESC,
+        CASE WHEN demand_predictions.model_version = 'none' THEN 1 ELSE 0 END,
+        demand_predictions.model_version
     ) AS place
   FROM demand_predictions
   CROSS JOIN bounds
