@@ -48,9 +48,10 @@ func TestForecastDrift(t *testing.T) {
 		for day := 22 - f.days - 1; day < 22; day++ {
 			at := first.AddDays(day)
 			predictions += fmt.Sprintf("%s, %s, 2, A, %s, 1, %g, %g\n", at, at.AddDays(-1), model, f.point(day), f.mean(day))
-			// What is not judged: an older origin, an older version, more than a week ahead.
+			// What is not judged: an older origin, a newer version (a challenger), no model, more than a week ahead.
 			predictions += fmt.Sprintf("%s, %s, 3, A, %s, 1, 900, 900\n", at, at.AddDays(-2), model)
-			predictions += fmt.Sprintf("%s, %s, 2, A, %s, 0, 900, 900\n", at, at.AddDays(-1), model)
+			predictions += fmt.Sprintf("%s, %s, 2, A, %s, 2, 900, 900\n", at, at.AddDays(-1), model)
+			predictions += fmt.Sprintf("%s, %s, 2, A, %s, none, 900, 900\n", at, at.AddDays(-1), model)
 			predictions += fmt.Sprintf("%s, %s, 8, A, far, 1, 900, 900\n", at, at.AddDays(-7))
 		}
 	}
