@@ -23,7 +23,7 @@ func TestKilledLocalContinues(t *testing.T) {
 	program, data := build(t, "./cmd/local"), t.TempDir()
 	local := func(duration time.Duration) *job {
 		// No partition is idle for so long: a raise is not in the log, so that no recount could find it.
-		return startJob(t, program, nil, "--data="+data, fmt.Sprintf("--duration=%s", duration), "--rate=2000", "--idle-after=1m", "--metrics-listen=")
+		return startJob(t, program, nil, "--data="+data, fmt.Sprintf("--duration=%s", duration), "--rate=2000", "--idle-after=1m", "--metrics-listen=", "--history-days=0", "--forecast=false")
 	}
 	for n := range kills {
 		j := local(0)

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,7 +34,7 @@ type SimulateOptions struct {
 	// Shares of all records, 0 to 1.
 	Duplicates float64 // same bytes and key again, soon after
 	Invalid    float64 // records that are no events, of each kind in turn (see broken)
-	Late       float64 // up to a day behind the highest time of their partition
+	Late       float64 // up to a day behind the highest time of their partition; see NotBefore
 	OutOfOrder float64 // up to MaxDelay behind
 
 	// Bound is the pipeline's out-of-orderness: what is further behind may be
@@ -43,6 +44,11 @@ type SimulateOptions struct {
 	// MaxDelay bounds how far an event that is not late is behind the highest
 	// time of its partition. Below Bound; 0: five sixths of it.
 	MaxDelay time.Duration
+
+	// NotBefore is a time that no late event is before, to the millisecond; zero:
+	// none. It keeps late events off the days of a history that ends there. Where it
+	// leaves no room for a late event, one on time takes its place.
+	NotBefore time.Time
 
 	// Skew makes all events of SkewPartition that much earlier; 0: none.
 	SkewPartition int
@@ -155,6 +161,7 @@ type Simulator struct {
 	// Event time, in nanoseconds since the epoch. It stands still while what is
 	// due at one moment is given; the time of those records is owed.
 	clock, owed, end int64
+	first            int64 // that no late event is before, ms
 	given            int64
 	hour             int64 // that gap is for
 	gap              int64 // mean time between events, ns
@@ -203,6 +210,10 @@ func NewSimulator(o SimulateOptions) (*Simulator, error) {
 	s.shares.outOfOrder = s.shares.late + share(o.OutOfOrder)
 	if d := o.eventDuration(); d > 0 {
 		s.end = s.clock + int64(d)
+	}
+	s.first = math.MinInt64 / 2
+	if !o.NotBefore.IsZero() {
+		s.first = o.NotBefore.UnixMilli()
 	}
 	s.truth.init(o.Partitions)
 	s.shop.init(s)
@@ -303,12 +314,12 @@ func (s *Simulator) event(draw threshold) Record {
 	key := s.bytes.keep([]byte(keyOf(&a.event)))
 	p := PartitionOf(key, s.opts.Partitions)
 	now := s.nowMs()
-	late := draw >= s.shares.invalid && draw < s.shares.late && s.high[p] != 0
+	lateFrom, lateTo := s.lateSpan(p)
+	late := draw >= s.shares.invalid && draw < s.shares.late && lateFrom < lateTo
 	at := now - s.skew(p)
 	switch {
 	case late:
-		const hour = uint64(time.Hour / time.Millisecond)
-		at = s.high[p] - (s.opts.Bound + leastLateness).Milliseconds() - int64(s.rnd.below(23*hour))
+		at = lateTo - int64(s.rnd.below(uint64(lateTo-lateFrom)))
 	case draw >= s.shares.late && draw < s.shares.outOfOrder:
 		delay := int64(s.rnd.below(uint64(s.opts.MaxDelay.Milliseconds()) + 1))
 		at = max(now-delay, s.opts.Start.UnixMilli()) - s.skew(p)
@@ -328,6 +339,17 @@ func (s *Simulator) event(draw threshold) Record {
 		s.err = fmt.Errorf("simulate: revenue of %s overflows DECIMAL(18,6) within one window: use a lower density", a.event.ProductID)
 	}
 	return rec
+}
+
+// lateSpan is where a late event of a partition may lie now: after the first
+// time, up to the second; nowhere if they are equal.
+func (s *Simulator) lateSpan(partition int32) (from, to int64) {
+	const most = int64(23 * time.Hour / time.Millisecond)
+	if s.high[partition] == 0 {
+		return 0, 0
+	}
+	to = s.high[partition] - (s.opts.Bound + leastLateness).Milliseconds()
+	return min(to, max(to-most, s.first-1)), to
 }
 
 func (s *Simulator) skew(partition int32) int64 {

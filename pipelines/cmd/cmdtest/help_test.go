@@ -31,6 +31,17 @@ func TestHelp(t *testing.T) {
 		{"producer", "replay"},
 		{"producer", "consume"},
 		{"producer", "broker"},
+		{"producer", "history"},
+		{"backtest"},
+		{"train"},
+		{"train", "list"},
+		{"train", "show"},
+		{"train", "diff"},
+		{"train", "promote"},
+		{"train", "rollback"},
+		{"train", "challenge"},
+		{"predict"},
+		{"serve"},
 	} {
 		name := strings.Join(args, "-")
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 // end, and the report is that of a run that was over.
 func TestInterruptedLocal(t *testing.T) {
 	data := t.TempDir()
-	p := start(t, program(t, "local", "--data="+data, "--duration=0", "--rate=1000"))
+	p := start(t, program(t, "local", "--data="+data, "--duration=0", "--rate=1000", "--history-days=0"))
 	eventually(t, func() error {
 		if strings.Contains(p.stdout.String(), "  read ") {
 			return nil

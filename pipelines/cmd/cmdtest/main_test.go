@@ -48,6 +48,7 @@ func build() (string, error) {
 	}
 	for program, cgo := range map[string]string{
 		"pipelines/cmd/streaming": "0", "pipelines/cmd/gold": "0", "pipelines/cmd/rebuild": "0", "pipelines/cmd/warehouse": "0", "producer/cmd/producer": "0",
+		"ml/cmd/backtest": "0", "ml/cmd/train": "0", "ml/cmd/predict": "0", "ml/cmd/serve": "0",
 		"pipelines/cmd/local": "1", "sql/cmd/sql": "1", // they link DuckDB
 	} {
 		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", dir+"/", "example.com/shopstream/"+program)
@@ -66,8 +67,14 @@ const patience = 60 * time.Second
 // that would configure it.
 func program(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
+	return programWithin(t, patience, name, args...)
+}
+
+// programWithin is program for a run that takes long.
+func programWithin(t testing.TB, longest time.Duration, name string, args ...string) *exec.Cmd {
+	t.Helper()
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, name), args...)
 	cmd.Dir = dir

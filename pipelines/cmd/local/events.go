@@ -57,7 +57,8 @@ type events struct {
 	source  producer.Source
 	deliver producer.DeliverOptions
 	replay  bool
-	total   time.Duration // of a simulation; 0: endless
+	total   time.Duration     // of a simulation; 0: endless
+	history *producer.History // to make for a simulation; nil: none
 }
 
 // open opens the source and makes the topic.
@@ -92,11 +93,22 @@ func open(ctx context.Context, cfg config.Config, set settings) (*events, error)
 	if left == forever {
 		e.total = set.duration
 	}
+	zone, err := time.LoadLocation(cfg.Gold.TimeZone)
+	if err != nil {
+		return nil, fmt.Errorf("gold.time_zone: %w", err)
+	}
+	past, err := readPast(ctx, cfg.Lake.URI, zone, start, set.history)
+	if err != nil {
+		return nil, err
+	}
+	if e.history, err = past.history(cfg, set.history); err != nil {
+		return nil, err
+	}
 	e.deliver = producer.DeliverOptions{Speedup: sim.Speedup}
 	e.source, err = producer.NewSimulator(producer.SimulateOptions{
 		Seed: uint64(sim.Seed), Start: start, Partitions: partitions, Rate: sim.Rate, Speedup: sim.Speedup, Duration: e.total, Flat: true,
 		Duplicates: sim.Duplicates, Invalid: sim.Invalid, Late: sim.Late, OutOfOrder: sim.OutOfOrder, MaxDelay: sim.MaxDelay,
-		Bound: cfg.Stream.OutOfOrderness,
+		Bound: cfg.Stream.OutOfOrderness, NotBefore: lateFrom(past.first, zone),
 	})
 	return e, err
 }

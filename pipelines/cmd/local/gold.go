@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/term"
 
+	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/warehouse/duck"
 	"example.com/shopstream/pipelines"
 	"example.com/shopstream/sql"
@@ -23,21 +24,22 @@ var mainQueries = []struct {
 // errStopped says that a quality rule has stopped a business day.
 var errStopped = errors.New("a quality rule has stopped a business day: see above")
 
-// gold makes gold's tables of the lake, open days too, and prints the answers
-// of the main queries.
-func gold(ctx context.Context, w io.Writer, o pipelines.GoldOptions) error {
-	pipelines.LimitGoldMemory()
-	o.IncludeOpen = true
-	fmt.Fprintln(w)
-	view := pipelines.NewGoldView(w, isTerminal(w))
-	made, err := o.RunGold(ctx, pipelines.Prism, view)
-	view.Stop()
+// finish makes gold's tables of the lake, open days too, forecasts the next
+// days, and prints the answers of the main queries.
+func finish(ctx context.Context, w io.Writer, o pipelines.GoldOptions, cfg config.Config, set settings) error {
+	made, err := gold(ctx, w, o, set.source == "")
 	if err != nil {
 		return fmt.Errorf("gold: %w", err)
 	}
-	made.Write(w)
+	o.History = nil // hundreds of megabytes
+	var failed error
+	if set.forecast {
+		if failed = predict(ctx, w, cfg, set); errors.Is(failed, context.Canceled) {
+			return failed
+		}
+	}
 	if err := ask(ctx, w, o.Lake); err != nil {
-		return err
+		return errors.Join(failed, err)
 	}
 	fmt.Fprintf(w, `
 The lake is %[1]s
@@ -47,9 +49,24 @@ Ask it more:
   go run ./sql/cmd/sql query 'SELECT country, SUM(amount) AS revenue FROM order_lines WHERE NOT cancelled GROUP BY country ORDER BY revenue DESC' --lake=%[1]s
 `, o.Lake)
 	if len(made.Failed) > 0 {
-		return errStopped
+		failed = errors.Join(errStopped, failed)
 	}
-	return nil
+	return failed
+}
+
+// gold makes the tables of the lake's business days.
+func gold(ctx context.Context, w io.Writer, o pipelines.GoldOptions, live bool) (made pipelines.GoldReport, err error) {
+	pipelines.LimitGoldMemory()
+	o.IncludeOpen = true
+	o.GoesOn = live // the shop does, in the next run
+	fmt.Fprintln(w)
+	view := pipelines.NewGoldView(w, isTerminal(w))
+	made, err = o.RunGold(ctx, pipelines.Prism, view)
+	view.Stop()
+	if err == nil {
+		made.Write(w)
+	}
+	return made, err
 }
 
 func ask(ctx context.Context, w io.Writer, lakeURI string) (err error) {
@@ -69,7 +86,7 @@ func ask(ctx context.Context, w io.Writer, lakeURI string) (err error) {
 		}
 		fmt.Fprintf(w, "\n%s: %s\n", q.name, query.Description)
 		if len(rows.Rows) == 0 && q.name == "demand_vs_actual" {
-			fmt.Fprintln(w, "(nothing was predicted yet)")
+			fmt.Fprintln(w, "(no day that was forecast is over yet)")
 			continue
 		}
 		if err := sql.WriteTableWith(w, rows, sql.TableOptions{Width: width(w), Rows: q.rows}); err != nil {

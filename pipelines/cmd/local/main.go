@@ -25,7 +25,7 @@ import (
 
 const intro = `local runs shopstream on this machine: a Kafka broker, a shop's events, and the
 streaming job that makes a Parquet lake and revenue metrics of them; then the tables of
-each business day, and the answers to the main questions.
+each business day, a forecast of next week's demand, and the answers to the main questions.
 
   local                                    two minutes of a simulated shop, 60 times as fast as the clock
   local --duration=0 --speedup=1           a shop in real time, until Ctrl-C
@@ -43,6 +43,8 @@ type settings struct {
 	source   string
 	format   string
 	duration time.Duration
+	history  int // days
+	forecast bool
 }
 
 func main() { os.Exit(start(os.Args[1:])) }
@@ -53,9 +55,11 @@ func start(args []string) int {
 	flag.StringVar(&set.source, "source", "", "`file` to replay: Online Retail (.csv, .csv.gz), OTTO or our own events (.jsonl)")
 	flag.StringVar(&set.format, "format", "auto", "what the file holds: auto, online-retail, otto or events")
 	flag.DurationVar(&set.duration, "duration", 2*time.Minute, "how long to simulate; 0: until Ctrl-C")
-	loader := config.Bind(flag.CommandLine, "kafka", "stream", "lake", "gold", "metrics", "log", "simulate")
+	flag.IntVar(&set.history, "history-days", 730, "`days` of a simulated past for a new simulated shop; 0, or with --history: none")
+	flag.BoolVar(&set.forecast, "forecast", true, "forecast the next days' demand at the end")
+	loader := config.Bind(flag.CommandLine, "kafka", "stream", "lake", "gold", "forecast", "metrics", "log", "simulate")
 	help := func(w io.Writer) error {
-		return loader.Usage(w, flag.CommandLine, intro, "data", "source", "format", "duration")
+		return loader.Usage(w, flag.CommandLine, intro, "data", "source", "format", "duration", "history-days", "forecast")
 	}
 	show := len(args) >= 2 && args[0] == "config" && args[1] == "show"
 	if show {
@@ -121,6 +125,9 @@ func (s *settings) defaults(loader *config.Loader) error {
 	if s.duration < 0 {
 		return fmt.Errorf("--duration is %s: expected 0 (until Ctrl-C) or more", s.duration)
 	}
+	if s.history < 0 {
+		return fmt.Errorf("--history-days is %d: expected 0 (none) or more", s.history)
+	}
 	loader.Default("lake.uri", filepath.Join(s.data, "lake"), "flag --data")
 	loader.Default("log.level", "warn", "local")
 	loader.Default("simulate.speedup", "60", "local") // two hours of a shop in two minutes
@@ -170,11 +177,14 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	if err != nil {
 		return err
 	}
-	if err := report(context.WithoutCancel(ctx), os.Stdout, o, totals); err != nil {
+	if err := tell(context.WithoutCancel(ctx), os.Stdout, o, totals); err != nil {
 		return err
 	}
 	if ctx.Err() != nil { // asked to finish: this is a part of it
 		ctx = context.WithoutCancel(ctx)
 	}
-	return gold(ctx, os.Stdout, tables)
+	if err := events.addHistory(os.Stdout, &tables); err != nil {
+		return err
+	}
+	return finish(ctx, os.Stdout, tables, cfg, set)
 }

@@ -13,8 +13,8 @@ import (
 	"example.com/shopstream/pipelines"
 )
 
-// report prints what is in the lake: counts with the identity, and revenue.
-func report(ctx context.Context, w io.Writer, o pipelines.StreamingOptions, totals lake.Totals) error {
+// tell prints what is in the lake: counts with the identity, and revenue.
+func tell(ctx context.Context, w io.Writer, o pipelines.StreamingOptions, totals lake.Totals) error {
 	st, err := lake.Shared(ctx, o.Lake)
 	if err != nil {
 		return err
