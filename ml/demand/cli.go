@@ -55,8 +55,7 @@ type Settings struct {
 	Config config.Config
 }
 
-// Bind adds the flags of the configuration to a command: of the lake, of
-// forecasts and of logs.
+// Bind adds the flags of sections of the configuration to a command.
 func Bind(c *cobra.Command, sections ...string) *Settings {
 	set := flag.NewFlagSet("", flag.ContinueOnError)
 	s := &Settings{loader: config.Bind(set, sections...)}

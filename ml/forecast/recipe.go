@@ -51,7 +51,8 @@ type TreeSize struct {
 	ColumnShare float64 `json:"column_share"` // of the features, drawn for each tree
 }
 
-// Recipe is the model of choice for products, found on Online Retail's origins
+// Recipe is the model of choice for products. Its outline was given
+// (docs/forecast.md); what was changed in it was chosen on Online Retail's origins
 // before September 2011.
 func Recipe() Trees {
 	return Trees{
