@@ -151,9 +151,9 @@ func TestPredictionRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"model, NULL, m, 1, NULL, NULL, 1, 1, 1, 4, 5, 1, 0.25, 0.125, 1, NULL",
-		"horizon, NULL, m, 1, 2, NULL, 1, 1, 1, 4, 5, 1, 0.25, 0.125, 1, NULL",
-		"series, NULL, m, 1, NULL, A, 1, 1, 1, 4, 5, 1, 0.25, 0.125, 1, NULL",
+		"model, NULL, m, 1, NULL, NULL, 1, 1, 1, 4, 4.5, 1, 0.25, 0.125, 1, NULL",
+		"horizon, NULL, m, 1, 2, NULL, 1, 1, 1, 4, 4.5, 1, 0.25, 0.125, 1, NULL",
+		"series, NULL, m, 1, NULL, A, 1, 1, 1, 4, 4.5, 1, 0.25, 0.125, 1, NULL",
 	}
 	if diff := cmp.Diff(want, lines(sqltest.Texts(rows))[1:]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

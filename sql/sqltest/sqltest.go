@@ -152,7 +152,7 @@ var columnTypes = map[warehouse.Type]string{
 
 // neutral is the value of a column that a test does not name.
 func neutral(c warehouse.Column) string {
-	special := map[string]string{"complete": "true", "source": "events", "category": "toys", "model": "m", "model_version": "1", "level": "product", "target": "units"}
+	special := map[string]string{"complete": "true", "source": "events", "category": "toys", "model": "m", "model_version": "1", "level": "product", "target": "units", "quantity": "1"}
 	value := map[warehouse.Type]string{
 		warehouse.Bool: "false", warehouse.Int64: "0", warehouse.Float64: "0", warehouse.Numeric: "0",
 		warehouse.String: "", warehouse.Date: "2026-03-01", warehouse.Timestamp: "2026-03-01T00:00:00Z",

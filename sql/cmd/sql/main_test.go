@@ -53,7 +53,7 @@ func TestRun(t *testing.T) {
 		"table": {[]string{"run", "daily_revenue"}, "date        currency"},
 		"csv": {
 			[]string{"run", "top_selling_products", "--format", "csv", "--param", "limit=1", "--escape-formulas"},
-			"place,currency,product_id,product_name,category,order_lines,units,revenue,net_revenue,share\r\n1,EUR,'=B,,toys,1,1,0.000001,0.000001,1\r\n1,GBP,A,,toys,2,4,30.1,30.1,1\r\n",
+			"place,currency,product_id,product_name,category,order_lines,units,revenue,net_revenue,share,complete\r\n1,EUR,'=B,,toys,1,1,0.000001,0.000001,1,true\r\n1,GBP,A,,toys,2,4,30.1,30.1,1,true\r\n",
 		},
 		"json":    {[]string{"run", "daily_revenue", "--format", "json", "--param", "currency=GBP", "--param", "from=2026-03-02"}, `"net_revenue": 20, "growth": 0.9802,`},
 		"chart":   {[]string{"run", "daily_revenue", "--format", "chart"}, "net_revenue by date, 2026-03-01 to 2026-03-02, currency GBP"},

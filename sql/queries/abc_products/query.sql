@@ -1,15 +1,36 @@
 -- Products by what they bring of the revenue: A the most important ones.
-WITH sums AS (
+WITH bounds AS (
+  SELECT COALESCE(CAST(@to AS DATE), MAX(CASE WHEN complete THEN date END), MAX(date)) AS to_date
+  FROM daily_sales
+),
+
+sales AS (
+  SELECT
+    daily_sales.product_id,
+    daily_sales.currency,
+    daily_sales.units,
+    daily_sales.revenue,
+    daily_sales.complete
+  FROM daily_sales
+  CROSS JOIN bounds
+  WHERE
+    daily_sales.date <= bounds.to_date
+    AND daily_sales.date >= COALESCE(CAST(@from AS DATE), daily_sales.date)
+),
+
+days AS (
+  SELECT LOGICAL_AND(complete) AS complete
+  FROM sales
+),
+
+sums AS (
   SELECT
     product_id,
     currency,
     SUM(units) AS units,
     SUM(revenue) AS revenue
-  FROM daily_sales
-  WHERE
-    currency = COALESCE(CAST(@currency AS STRING), currency)
-    AND date >= COALESCE(CAST(@from AS DATE), date)
-    AND date <= COALESCE(CAST(@to AS DATE), date)
+  FROM sales
+  WHERE currency = COALESCE(CAST(@currency AS STRING), currency)
   GROUP BY product_id, currency
 ),
 
@@ -51,7 +72,9 @@ SELECT
   ranked.units,
   ranked.revenue,
   ROUND(CAST(SAFE_DIVIDE(ranked.revenue, ranked.shop_revenue) AS NUMERIC), 6) AS share,
-  ROUND(CAST(SAFE_DIVIDE(ranked.running, ranked.shop_revenue) AS NUMERIC), 6) AS running_share
+  ROUND(CAST(SAFE_DIVIDE(ranked.running, ranked.shop_revenue) AS NUMERIC), 6) AS running_share,
+  days.complete
 FROM ranked
+CROSS JOIN days
 LEFT JOIN names ON ranked.product_id = names.product_id AND names.age = 1
 ORDER BY ranked.currency, ranked.place

@@ -1,19 +1,32 @@
 -- Pairs of products that are bought in the same order.
 WITH bounds AS (
-  SELECT COALESCE(CAST(@to AS DATE), MAX(date)) AS to_date
+  SELECT COALESCE(CAST(@to AS DATE), MAX(CASE WHEN complete THEN date END), MAX(date)) AS to_date
   FROM order_lines
 ),
 
-lines AS (
-  SELECT DISTINCT
+sold AS (
+  SELECT
     order_lines.order_id,
-    order_lines.product_id
+    order_lines.product_id,
+    order_lines.complete
   FROM order_lines
   CROSS JOIN bounds
   WHERE
     NOT order_lines.cancelled
     AND order_lines.date <= bounds.to_date
     AND order_lines.date >= COALESCE(CAST(@from AS DATE), DATE_SUB(bounds.to_date, INTERVAL 27 DAY))
+),
+
+days AS (
+  SELECT LOGICAL_AND(complete) AS complete
+  FROM sold
+),
+
+lines AS (
+  SELECT DISTINCT
+    order_id,
+    product_id
+  FROM sold
 ),
 
 -- An order of n products has n * (n - 1) / 2 pairs: the largest would be most of them.
@@ -108,8 +121,10 @@ SELECT
   ranked.support,
   ranked.confidence_ab,
   ranked.confidence_ba,
-  ranked.lift
+  ranked.lift,
+  days.complete
 FROM ranked
+CROSS JOIN days
 LEFT JOIN names AS name_a ON ranked.product_a = name_a.product_id AND name_a.age = 1
 LEFT JOIN names AS name_b ON ranked.product_b = name_b.product_id AND name_b.age = 1
 WHERE ranked.place <= @limit

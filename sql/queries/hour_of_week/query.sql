@@ -1,22 +1,30 @@
 -- When in the week the shop sells.
-WITH hours AS (
-  SELECT
-    date,
-    hour,
-    currency,
-    order_lines,
-    revenue,
-    MOD(UNIX_DATE(date) + 3, 7) + 1 AS weekday
+WITH bounds AS (
+  SELECT COALESCE(CAST(@to AS DATE), MAX(CASE WHEN complete THEN date END), MAX(date)) AS to_date
   FROM hourly_sales
+),
+
+hours AS (
+  SELECT
+    hourly_sales.date,
+    hourly_sales.hour,
+    hourly_sales.currency,
+    hourly_sales.order_lines,
+    hourly_sales.revenue,
+    hourly_sales.complete,
+    MOD(UNIX_DATE(hourly_sales.date) + 3, 7) + 1 AS weekday
+  FROM hourly_sales
+  CROSS JOIN bounds
   WHERE
-    date >= COALESCE(CAST(@from AS DATE), date)
-    AND date <= COALESCE(CAST(@to AS DATE), date)
+    hourly_sales.date >= COALESCE(CAST(@from AS DATE), hourly_sales.date)
+    AND hourly_sales.date <= bounds.to_date
 ),
 
 days AS (
   SELECT
     weekday,
-    COUNT(DISTINCT date) AS days
+    COUNT(DISTINCT date) AS days,
+    LOGICAL_AND(complete) AS complete
   FROM hours
   GROUP BY weekday
 ),
@@ -52,7 +60,8 @@ SELECT
   shares.order_lines,
   shares.revenue,
   ROUND(CAST(SAFE_DIVIDE(shares.revenue, days.days) AS NUMERIC), 2) AS mean_revenue,
-  ROUND(CAST(SAFE_DIVIDE(shares.revenue, shares.shop_revenue) AS NUMERIC), 4) AS share
+  ROUND(CAST(SAFE_DIVIDE(shares.revenue, shares.shop_revenue) AS NUMERIC), 4) AS share,
+  days.complete
 FROM shares
 INNER JOIN days ON shares.weekday = days.weekday
 ORDER BY shares.currency, shares.weekday, shares.hour

@@ -1,7 +1,28 @@
 -- Customers by how recently, how often and for how much they ordered.
 WITH bounds AS (
-  SELECT COALESCE(CAST(@date AS DATE), MAX(date)) AS to_date
+  SELECT COALESCE(CAST(@date AS DATE), MAX(CASE WHEN complete THEN date END), MAX(date)) AS to_date
   FROM order_lines
+),
+
+days AS (
+  SELECT LOGICAL_AND(order_lines.complete) AS complete
+  FROM order_lines
+  CROSS JOIN bounds
+  WHERE
+    order_lines.date <= bounds.to_date
+    AND UNIX_DATE(bounds.to_date) - UNIX_DATE(order_lines.date) < @days
+),
+
+-- Who kept something: others cancelled all that they ordered.
+buyers AS (
+  SELECT
+    order_lines.user_id,
+    order_lines.currency
+  FROM order_lines
+  CROSS JOIN bounds
+  WHERE order_lines.date <= bounds.to_date AND order_lines.user_id IS NOT NULL
+  GROUP BY order_lines.user_id, order_lines.currency
+  HAVING SUM(CASE WHEN order_lines.cancelled THEN -order_lines.quantity ELSE order_lines.quantity END) > 0
 ),
 
 customers AS (
@@ -48,6 +69,7 @@ ranks AS (
     RANK() OVER (PARTITION BY customers.currency ORDER BY amounts.net_revenue) AS money_rank
   FROM customers
   INNER JOIN amounts ON customers.user_id = amounts.user_id AND customers.currency = amounts.currency
+  INNER JOIN buyers ON customers.user_id = buyers.user_id AND customers.currency = buyers.currency
 ),
 
 scores AS (
@@ -82,14 +104,16 @@ segments AS (
 )
 
 SELECT
-  segment,
-  currency,
+  segments.segment,
+  segments.currency,
   COUNT(*) AS customers,
-  ROUND(CAST(SAFE_DIVIDE(COUNT(*), MAX(everybody)) AS NUMERIC), 4) AS share,
-  ROUND(CAST(SAFE_DIVIDE(SUM(recency), COUNT(*)) AS NUMERIC), 1) AS mean_recency,
-  ROUND(CAST(SAFE_DIVIDE(SUM(orders), COUNT(*)) AS NUMERIC), 2) AS mean_orders,
-  SUM(net_revenue) AS net_revenue,
-  ROUND(CAST(SAFE_DIVIDE(SUM(net_revenue), COUNT(*)) AS NUMERIC), 2) AS mean_net_revenue
+  ROUND(CAST(SAFE_DIVIDE(COUNT(*), MAX(segments.everybody)) AS NUMERIC), 4) AS share,
+  ROUND(CAST(SAFE_DIVIDE(SUM(segments.recency), COUNT(*)) AS NUMERIC), 1) AS mean_recency,
+  ROUND(CAST(SAFE_DIVIDE(SUM(segments.orders), COUNT(*)) AS NUMERIC), 2) AS mean_orders,
+  SUM(segments.net_revenue) AS net_revenue,
+  ROUND(CAST(SAFE_DIVIDE(SUM(segments.net_revenue), COUNT(*)) AS NUMERIC), 2) AS mean_net_revenue,
+  days.complete
 FROM segments
-GROUP BY segment, currency
-ORDER BY currency, net_revenue DESC, segment
+CROSS JOIN days
+GROUP BY segments.segment, segments.currency, days.complete
+ORDER BY segments.currency, net_revenue DESC, segments.segment
