@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,9 +26,12 @@ type GoldOptions struct {
 	Rebuild     bool                              // every day again, and by another time zone if it has changed
 	Quarantine  bool                              // set files aside that cannot be read
 	Compact     bool                              // afterwards, rewrite the silver of finished days into few files
-	History     []lake.DailySalesRow              // past daily sales; nil: none
-	Catalogue   map[string]sales.CatalogueProduct // nil: none
-	Quality     map[string]string                 // text of quality.yaml by table, in place of the built-in rules
+	History     []lake.DailySalesRow              // past daily sales, which the lake keeps; nil: those it has
+	Catalogue   map[string]sales.CatalogueProduct // likewise
+	// DropHistory and DropCatalogue let go of what the lake keeps, before what is
+	// given.
+	DropHistory, DropCatalogue bool
+	Quality                    map[string]string // text of quality.yaml by table, in place of the built-in rules
 }
 
 // GoldJob is one run of the graph: some business days and the files they need.
@@ -49,8 +51,11 @@ type GoldPlan struct {
 	Dirty     int          // of them, days that stood and have changed
 	Fresh     int          // days that stand as they should
 	Open      int          // days that were left since events may still come
-	Overlap   int          // days of the history that the lake has events of: they are not imported
-	Gone      []civil.Date // days that stand and should not: their time zone was another
+	Overlap   int          // days of the history that the lake has events of: they are merged
+	Gone      []civil.Date // days that stand and should not: their time zone was another, or their history was dropped
+	Unkept    []civil.Date // days that stand of a history which the lake does not keep: they stay
+	Notes     []string     // what becomes of the history and the catalogue
+	settings  lake.GoldSettings
 	catalogue string
 	history   string
 	rules     string // hash of the quality rules
@@ -73,7 +78,8 @@ type dayInputs struct {
 	late     int64        // rows, or −1 where the ledger counts other days with them
 	rows     []int        // of the ledger: its silver
 	lateRows []int        // of the ledger: its late files
-	history  bool
+	history  bool         // of it alone
+	imported bool         // the history has rows of it
 	planned  sales.PlannedDay
 }
 
@@ -120,27 +126,29 @@ func (o GoldOptions) plan(ctx context.Context, st lake.Store) (*GoldPlan, error)
 		return nil, err
 	}
 	p := &GoldPlan{}
-	if o.Catalogue != nil {
-		if p.catalogue, err = sales.PutCatalogue(ctx, st, o.Catalogue); err != nil {
-			return nil, err
-		}
+	if p.settings, p.Notes, err = o.goldSettings(ctx, st); err != nil {
+		return nil, err
 	}
-	if o.History != nil {
-		if p.history, err = sales.PutHistory(ctx, st, o.History); err != nil {
-			return nil, err
-		}
+	if c := p.settings.Catalogue; c != nil {
+		p.catalogue = c.File
+	}
+	if h := p.settings.History; h != nil {
+		p.history = h.File
 	}
 	if p.rules, err = (sales.Rules{Quality: o.Quality}).QualityHash(); err != nil {
 		return nil, err
 	}
 	days := o.inputs(ledger, calendar)
-	p.Overlap = o.addHistory(days, p.history)
+	p.Overlap = addHistory(days, p.settings.History)
 	fillGaps(days, lastComplete(ledger, calendar))
+	if p.Unkept, err = o.keepUnkept(days, standing, p.settings.History); err != nil {
+		return nil, err
+	}
 	for date, s := range standing {
 		switch otherZone := s.Number > 0 && s.TimeZone != o.TimeZone; {
 		case otherZone && o.asked():
 			return nil, fmt.Errorf("%w: %s stands with business days of %s: make all days again with --rebuild and without dates", errTimeZone, date, s.TimeZone)
-		case otherZone && days[sales.DayOf(date)] == nil:
+		case days[sales.DayOf(date)] == nil && (otherZone || o.DropHistory && s.Source == sales.SourceHistory):
 			p.Gone = append(p.Gone, date)
 		}
 	}
@@ -201,24 +209,20 @@ func (o GoldOptions) inputs(ledger *lake.Ledger, calendar *sales.Calendar) map[i
 	return days
 }
 
-// addHistory adds the days of the history that the lake has no events of, and
-// returns how many it has.
-func (o GoldOptions) addHistory(days map[int32]*dayInputs, name string) (overlap int) {
-	last := int32(-1 << 31)
-	for i := range o.History {
-		day := o.History[i].Date
-		if day == last {
-			continue
-		}
-		last = day
+// addHistory adds the days of the history, and returns how many of them the lake
+// has events of.
+func addHistory(days map[int32]*dayInputs, history *lake.GoldInput) (overlap int) {
+	for _, date := range sales.Dates(history) {
+		day := sales.DayOf(date)
 		d := days[day]
 		if d == nil {
 			d = &dayInputs{day: day, history: true}
 			days[day] = d
 		} else {
-			overlap++ // the day's own events win, if it turns out to have any
+			overlap++ // unless it turns out to have none
 		}
-		fmt.Fprintln(&d.inputs, "history", name)
+		d.imported = true
+		fmt.Fprintln(&d.inputs, "history", history.Days[date])
 	}
 	return overlap
 }
@@ -261,7 +265,7 @@ func (o GoldOptions) choose(p *GoldPlan, days map[int32]*dayInputs, standing map
 		}
 		fmt.Fprintln(&d.inputs, inputsVersion, o.TimeZone, p.catalogue, complete, p.rules)
 		d.planned = sales.PlannedDay{
-			Inputs: sales.Hash(d.inputs.Bytes()), Complete: complete, History: d.history, Silver: d.silver, Late: d.late,
+			Inputs: sales.Hash(d.inputs.Bytes()), Complete: complete, History: d.history, Imported: d.imported, Silver: d.silver, Late: d.late,
 		}
 		stands, ok := standing[date]
 		ok = ok && stands.Number > 0 && stands.Attempt == nil
@@ -279,6 +283,9 @@ func (o GoldOptions) choose(p *GoldPlan, days map[int32]*dayInputs, standing map
 		if p.Open > 0 {
 			return fmt.Errorf("the days %s are open: events of them may still come. Wait until the job has passed their end, or use --include-open", o.span())
 		}
+		if len(p.Unkept) > 0 {
+			return fmt.Errorf("the lake %s has no final events %s, and days of a history that it does not keep: give the history once more with --history=FILE", o.Lake, o.span())
+		}
 		return fmt.Errorf("the lake %s has no final events %s", o.Lake, o.span())
 	}
 	return nil
@@ -293,7 +300,7 @@ func (p *GoldPlan) cut(o GoldOptions, days map[int32]*dayInputs, ledger *lake.Le
 			Plan: sales.Plan{
 				Days: map[int32]sales.PlannedDay{}, Ledger: lake.Total(visible), Closed: ledger.Closed != nil,
 			},
-			Rules: sales.Rules{Lake: o.Lake, TimeZone: o.TimeZone, From: sorted[0], Catalogue: p.catalogue, History: p.history, Quality: o.Quality, Suspects: suspectsPrefix + uuid.NewString() + ".bin"},
+			Rules: sales.Rules{Lake: o.Lake, TimeZone: o.TimeZone, From: sorted[0], Catalogue: p.catalogue, Quality: o.Quality, Suspects: suspectsPrefix + uuid.NewString() + ".bin"},
 			Read:  lake.ReadOptions{Quarantine: o.Quarantine, BaseWindow: ledger.Settings.BaseWindowMs},
 		}
 		rows, lateRows := map[int]bool{}, map[int]bool{}
@@ -322,6 +329,9 @@ func (p *GoldPlan) cut(o GoldOptions, days map[int32]*dayInputs, ledger *lake.Le
 				lateRows[i] = true
 			}
 			job.Plan.Days[d.day] = d.planned
+			if d.imported {
+				job.Rules.History = p.history
+			}
 			job.Rules.To = d.day
 		}
 		job.Files = jobFiles(ledger, visible, rows, lateRows)
@@ -358,22 +368,4 @@ func jobFiles(ledger *lake.Ledger, visible []lake.Row, rows, lateRows map[int]bo
 	add(lateRows, lake.Late)
 	slices.SortFunc(files, func(a, b lake.File) int { return cmp.Compare(a.Name, b.Name) })
 	return files
-}
-
-var errTimeZone = errors.New("another time zone")
-
-// checkSettings holds the lake's gold to the time zone it was made with.
-func (o GoldOptions) checkSettings(ctx context.Context, st lake.Store) error {
-	want := lake.GoldSettings{TimeZone: o.TimeZone}
-	have, ok, err := lake.ReadGoldSettings(ctx, st)
-	if err != nil || (ok && have == want) {
-		return err
-	}
-	if ok && !o.Rebuild {
-		return fmt.Errorf("%w: gold of the lake %s has business days of %s, asked for %s: use that one, or make all days again with --rebuild", errTimeZone, o.Lake, have.TimeZone, o.TimeZone)
-	}
-	if ok && o.asked() {
-		return fmt.Errorf("%w: days of %s and of %s do not fit together: use --rebuild without dates", errTimeZone, have.TimeZone, o.TimeZone)
-	}
-	return lake.PutGoldSettings(ctx, st, want)
 }

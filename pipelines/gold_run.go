@@ -69,12 +69,12 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 		}
 		return GoldReport{GoldPlan: *plan}, nil
 	}
-	if err := o.checkSettings(ctx, st); err != nil {
+	if err := o.checkSettings(ctx, st, plan.settings); err != nil {
 		return report, err
 	}
 	report = GoldReport{GoldPlan: *plan, Failed: map[civil.Date][]string{}, Checks: map[civil.Date][]lake.QualityRow{}}
 	view.Planned(plan)
-	if err := o.tidy(ctx, st); err != nil {
+	if err := o.tidy(ctx, st, plan); err != nil {
 		return report, err
 	}
 	for _, date := range plan.Gone {
@@ -191,9 +191,10 @@ func (r *GoldReport) add(ctx context.Context, st lake.Store, job *GoldJob) error
 }
 
 // tidy removes the list of broken files, if this run makes a new one, and what
-// killed runs have left, by the age that no run reaches.
-func (o GoldOptions) tidy(ctx context.Context, st lake.Store) error {
-	prefixes := []string{suspectsPrefix}
+// killed runs have left and inputs that others took the place of, by the age that
+// no run reaches.
+func (o GoldOptions) tidy(ctx context.Context, st lake.Store, plan *GoldPlan) error {
+	prefixes := []string{sales.InputsDir}
 	if o.Quarantine {
 		prefixes = append(prefixes, sales.BrokenDir)
 	}
@@ -202,7 +203,7 @@ func (o GoldOptions) tidy(ctx context.Context, st lake.Store) error {
 			if err != nil {
 				return err
 			}
-			if prefix == suspectsPrefix && time.Since(info.Modified) < 7*24*time.Hour {
+			if prefix == sales.InputsDir && (time.Since(info.Modified) < 7*24*time.Hour || info.Name == plan.history || info.Name == plan.catalogue) {
 				continue
 			}
 			if err := st.Delete(ctx, info.Name); err != nil {

@@ -320,43 +320,6 @@ func TestGoldForDataflow(t *testing.T) {
 	}
 }
 
-func TestHistoryAndCatalogue(t *testing.T) {
-	l := newSmallLake(t, t.TempDir())
-	day := civil.DateOf(firstDay)
-	l.day(day)
-	_, err := lake.Close(t.Context(), l.st)
-	l.must(err)
-	history, err := sales.ParseHistory(fmt.Appendf(nil, "date,product_id,category,currency,units,revenue,order_lines,views\n%s,p1,toys,GBP,3,10.50,2,7\n%s,p2,toys,EUR,1,2,1,\n%s,p1,toys,GBP,9,9,9,\n",
-		day.AddDays(-2), day.AddDays(-2), day))
-	l.must(err)
-	r := l.gold(GoldOptions{History: history, Catalogue: map[string]sales.CatalogueProduct{"p1": {Name: "One"}}})
-	if r.Days != 3 || r.Overlap != 1 {
-		t.Errorf("a day of history, an empty one and a day of events: %s", r.brief())
-	}
-	rows, err := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day.AddDays(-2)))
-	l.must(err)
-	average, two, conversion := shop.Money(3_500_000), shop.Money(2_000_000), 2.0/7
-	date := sales.DayOf(day.AddDays(-2))
-	want := []lake.DailySalesRow{
-		{Date: date, ProductID: "p1", Category: "toys", Views: 7, Conversion: &conversion, Complete: true, Source: "history"},
-		{Date: date, ProductID: "p1", Category: "toys", Currency: "GBP", OrderLines: 2, Units: 3, Revenue: 10_500_000, NetRevenue: 10_500_000, AveragePrice: &average, Complete: true, Source: "history"},
-		{Date: date, ProductID: "p2", Category: "toys", Currency: "EUR", OrderLines: 1, Units: 1, Revenue: 2_000_000, NetRevenue: 2_000_000, AveragePrice: &two, Complete: true, Source: "history"},
-	}
-	if diff := cmp.Diff(want, rows); diff != "" {
-		t.Error(diff)
-	}
-	empty, err := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day.AddDays(-1)))
-	if err != nil || len(empty) != 0 {
-		t.Errorf("a day without events: %v, %v", empty, err)
-	}
-	products, err := lake.ReadAll[lake.CatalogueRow](t.Context(), l.st, lake.GoldName("product_catalogue", day))
-	l.must(err)
-	i := slices.IndexFunc(products, func(r lake.CatalogueRow) bool { return r.ProductID == "p1" })
-	if i < 0 || products[i].ProductName != "One" || products[i].Source != "catalogue" {
-		t.Errorf("p1 in the catalogue: %+v", products)
-	}
-}
-
 // Files that cannot be read end the run, or are set aside and counted.
 func TestBrokenFileInGold(t *testing.T) {
 	l := newSmallLake(t, t.TempDir())
@@ -436,34 +399,6 @@ func TestContinuedLakeKeepsItsDays(t *testing.T) {
 	}
 	if !maps.Equal(before, goldFiles(t, l.uri)) {
 		t.Error("a lake that is continued has lost days of gold")
-	}
-}
-
-// A late event makes two business days of another zone dirty, of which only one
-// has it: the other keeps its history.
-func TestHistoryBesideLateEvents(t *testing.T) {
-	l := newSmallLake(t, t.TempDir())
-	day := civil.DateOf(firstDay)
-	history, err := sales.ParseHistory(fmt.Appendf(nil, "date,product_id,currency,units,revenue\n%s,p1,GBP,3,1000\n%s,p1,GBP,3,1000\n", day, day.AddDays(1)))
-	l.must(err)
-	late := l.order(day.In(time.UTC).Add(20 * time.Hour)) // 5 o'clock of the next day in Tokyo
-	l.hour(day.AddDays(3).In(time.UTC), nil, []lake.SilverRow{late})
-	_, err = lake.Close(t.Context(), l.st)
-	l.must(err)
-	r := l.gold(GoldOptions{TimeZone: "Asia/Tokyo", History: history})
-	if r.Overlap != 2 || r.Published != 3 { // the day after them is over, and empty
-		t.Errorf("%s", r.brief())
-	}
-	first, err := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day))
-	if err != nil || len(first) != 1 || first[0].Revenue != 1_000_000_000 || first[0].Source != "history" {
-		t.Errorf("the day without an event: %+v, %v", first, err)
-	}
-	second, err := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day.AddDays(1)))
-	if err != nil || len(second) != 1 || second[0].Source != "events" {
-		t.Errorf("the day with an event: %+v, %v", second, err)
-	}
-	if !slices.ContainsFunc(r.Checks[day.AddDays(1)], func(q lake.QualityRow) bool { return q.Rule == "history_left_out" && !q.Passed }) {
-		t.Error("no warning says that a history was left out")
 	}
 }
 

@@ -34,6 +34,13 @@ func NewGoldView(w io.Writer, terminal bool) *GoldView { return &GoldView{w: w, 
 
 // Planned says what is to be made, and begins to count.
 func (v *GoldView) Planned(p *GoldPlan) {
+	for _, note := range p.Notes {
+		fmt.Fprintln(v.w, "gold:", note)
+	}
+	if n := len(p.Unkept); n > 0 {
+		fmt.Fprintf(v.w, "gold: WARNING: %s from %s to %s were made of a history that the lake does not keep: they stay as they are, and late events of them are not taken; give the history once more with --history=FILE, or let go of it with --drop-history\n",
+			plural(n, "business day"), p.Unkept[0], p.Unkept[n-1])
+	}
 	fmt.Fprintf(v.w, "gold: %s to make", plural(p.Days, "business day"))
 	for _, part := range []struct {
 		n    int
@@ -42,7 +49,7 @@ func (v *GoldView) Planned(p *GoldPlan) {
 		{p.Dirty, "of them changed"},
 		{p.Fresh, "stand as they should"},
 		{p.Open, "still open"},
-		{p.Overlap, "of the history not taken, the lake has them"},
+		{p.Overlap, "of the history with events of the lake too"},
 		{len(p.Gone), "removed, there are no such days any more"},
 	} {
 		if part.n > 0 {

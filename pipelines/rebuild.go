@@ -204,6 +204,9 @@ func (o RebuildOptions) RunRebuild(ctx context.Context, runner string, planned f
 	if report.Totals, err = report.Plan.check(ctx, fresh); err != nil {
 		return report, err
 	}
+	if err := lake.CarryGoldInputs(ctx, st, fresh); err != nil {
+		return report, err
+	}
 	return report, lake.Switch(ctx, lease, fresh)
 }
 

@@ -40,9 +40,44 @@ func publicationName(date civil.Date) string {
 	return publicationsDir + "/date=" + date.String() + ".json"
 }
 
-// GoldSettings are fixed until gold is built anew.
+// GoldSettings are what all of the lake's gold is made by.
 type GoldSettings struct {
-	TimeZone string `json:"time_zone"` // IANA name, by which business days are cut
+	// TimeZone is the IANA name by which business days are cut: fixed until gold
+	// is built anew. "" where the lake was rebuilt and has no gold yet.
+	TimeZone string `json:"time_zone"`
+	// What the shop gave once, and the lake keeps.
+	History   *GoldInput `json:"history,omitempty"`
+	Catalogue *GoldInput `json:"catalogue,omitempty"`
+}
+
+// GoldInput is a file that is kept in the lake under a name that has its hash.
+type GoldInput struct {
+	PublishedFile
+	// Days has a hash of each day's rows of a history.
+	Days map[civil.Date]string `json:"days,omitempty"`
+}
+
+// CarryGoldInputs takes what a shop gave gold over into a new generation of the
+// lake, whose gold is still to be made.
+func CarryGoldInputs(ctx context.Context, from, to Store) error {
+	have, ok, err := ReadGoldSettings(ctx, from)
+	if err != nil || !ok || (have.History == nil && have.Catalogue == nil) {
+		return err
+	}
+	for _, in := range []*GoldInput{have.History, have.Catalogue} {
+		if in == nil {
+			continue
+		}
+		data, err := from.Get(ctx, in.File)
+		if err == nil {
+			err = to.Put(ctx, in.File, data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	have.TimeZone = ""
+	return PutGoldSettings(ctx, to, have)
 }
 
 // ReadGoldSettings returns the settings of the lake's gold; false if there is
@@ -73,7 +108,7 @@ type Publication struct {
 	Inputs   string                   `json:"inputs"`
 	TimeZone string                   `json:"time_zone"` // that cuts the day
 	Complete bool                     `json:"complete"`  // no more events of the date may come, but late ones
-	Source   string                   `json:"source"`    // events or history
+	Source   string                   `json:"source"`    // events, history, or merged of both
 	Tables   map[string]PublishedFile `json:"tables"`
 	Counts   GoldCounts               `json:"counts"`
 	Measures map[string]float64       `json:"measures,omitempty"` // of the tables, for the volume rules of later dates

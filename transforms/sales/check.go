@@ -18,6 +18,9 @@ import (
 // which they are checked and written.
 var goldTables = []string{"order_lines", "daily_sales", "category_revenue", "hourly_sales", "product_catalogue"}
 
+// ofHistory are those of them that a history has rows of.
+var ofHistory = []string{"daily_sales", "category_revenue"}
+
 func (d *Day) rows() map[string]quality.Rows {
 	return map[string]quality.Rows{
 		"order_lines": quality.RowsOf(d.Lines), "daily_sales": quality.RowsOf(d.Daily), "category_revenue": quality.RowsOf(d.Category),
@@ -26,8 +29,10 @@ func (d *Day) rows() map[string]quality.Rows {
 }
 
 // check holds the day's tables to their rules, adds the results to out, sets
-// aside the rows that a rule says so of, and returns the files to publish.
-func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, day int32, planned PlannedDay, p *partial, out *Outcome) ([]tableFile, error) {
+// aside the rows that a rule says so of, and returns the files to publish. Of a
+// day of history and events (both), order lines and hours are of the events alone
+// and are held to those.
+func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, both *merged, day int32, planned PlannedDay, p *partial, out *Outcome) ([]tableFile, error) {
 	var before []map[string]float64 // of the same weekday, newest first
 	if err := json.Unmarshal(p.token, &before); err != nil {
 		return nil, fmt.Errorf("token: %w", err)
@@ -53,13 +58,22 @@ func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, day int32
 	}
 	_, end := fn.calendar.Bounds(day)
 	c.Now = time.UnixMicro(end).UTC() // a result must not hang on the clock of the day it is computed
+	ofEvents := c
+	if both != nil {
+		d = &Day{Daily: both.daily, Category: both.category, Hourly: d.Hourly, Lines: d.Lines, Catalogue: d.Catalogue}
+		c.Tables, c.Control = d.rows(), both.header.control()
+	}
 	aside := map[string][]int{}
 	for _, table := range goldTables {
 		rows, ok := c.Tables[table]
 		if !ok {
 			continue
 		}
-		o := fn.rules[table].Evaluate(rows, c)
+		held := c
+		if !slices.Contains(ofHistory, table) {
+			held = ofEvents
+		}
+		o := fn.rules[table].Evaluate(rows, held)
 		out.Results = append(out.Results, o.Results...)
 		aside[table] = o.Quarantined
 	}
@@ -146,7 +160,7 @@ func (h *header) control() map[string]int64 {
 
 // builtIn are the results that follow from how the day was made: what was read
 // against the ledger, and what was left out.
-func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header, history int) []lake.QualityRow {
+func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header) []lake.QualityRow {
 	if planned.History {
 		return nil
 	}
@@ -169,10 +183,6 @@ func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header, history i
 			r.Detail = "rows of files that could not be read are missing: see " + BrokenDir
 		}
 		rows = append(rows, r)
-	}
-	if history > 0 {
-		detail := fmt.Sprintf("the day has events, so %d rows of the history are left out", history)
-		rows = append(rows, result("history_left_out", string(quality.Warn), "= 0", int64(history), false, detail))
 	}
 	list := ""
 	if h.Conflicts+h.Overflow > 0 {

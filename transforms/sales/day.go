@@ -19,10 +19,11 @@ type Day struct {
 	Catalogue []lake.CatalogueRow
 }
 
-// Sources of a day's rows.
+// Sources of a day and of its rows.
 const (
 	sourceEvents  = "events"
-	sourceHistory = "history"
+	SourceHistory = "history"
+	SourceMerged  = "merged" // of a row, or a day, that has parts of both
 
 	fromCatalogue = "catalogue"
 )
@@ -353,10 +354,14 @@ func (b *dayBuilder) catalogueRows(p *partial, catalogue *Catalogue) []lake.Cata
 // buildHistory makes a day's rows of imported daily sales. What is not in them
 // (hours, order lines, distinct counts of a category) is not made up.
 func buildHistory(daily []lake.DailySalesRow) *Day {
-	d := &Day{Daily: daily}
+	return &Day{Daily: daily, Category: categoriesOf(daily)}
+}
+
+// categoriesOf sums daily sales by category, as those of a complete day that was
+// imported.
+func categoriesOf(daily []lake.DailySalesRow) []lake.CategoryRevenueRow {
 	type categorySums struct {
-		money
-		looks
+		amounts
 		products map[string]struct{}
 	}
 	groups := map[categoryKey]*categorySums{}
@@ -368,14 +373,7 @@ func buildHistory(daily []lake.DailySalesRow) *Day {
 			g = &categorySums{products: map[string]struct{}{}}
 			groups[k] = g
 		}
-		g.Lines += r.OrderLines
-		g.Units = plus(g.Units, r.Units)
-		g.Revenue = min(g.Revenue+r.Revenue, tooMuch)
-		g.CancelledLines += r.CancelledLines
-		g.CancelledUnits = plus(g.CancelledUnits, r.CancelledUnits)
-		g.CancelledRevenue = min(g.CancelledRevenue+r.CancelledRevenue, tooMuch)
-		g.views += r.Views
-		g.carts += r.Carts
+		g.add(r)
 		if r.OrderLines > 0 || r.Units > 0 {
 			g.products[r.ProductID] = struct{}{}
 		}
@@ -384,40 +382,29 @@ func buildHistory(daily []lake.DailySalesRow) *Day {
 	for k, g := range groups {
 		lines[k.category] += g.Lines
 	}
+	rows := make([]lake.CategoryRevenueRow, 0, len(groups))
 	for k, g := range groups {
 		r := lake.CategoryRevenueRow{
 			Date: daily[0].Date, Category: k.category, Currency: k.currency, OrderLines: g.Lines, Units: g.Units, Revenue: g.Revenue,
 			Products: int64(len(g.products)), AveragePrice: g.average(), CancelledLines: g.CancelledLines, CancelledUnits: g.CancelledUnits,
-			CancelledRevenue: g.CancelledRevenue, NetRevenue: g.net(), Views: g.views, Carts: g.carts, Complete: true, Source: sourceHistory,
+			CancelledRevenue: g.CancelledRevenue, NetRevenue: g.net(), Views: g.views, Carts: g.carts, Complete: true, Source: SourceHistory,
 		}
 		if k.currency == "" {
 			r.Conversion = conversion(lines[k.category], g.views)
 		}
-		d.Category = append(d.Category, r)
+		rows = append(rows, r)
 	}
-	slices.SortFunc(d.Category, func(a, b lake.CategoryRevenueRow) int {
+	slices.SortFunc(rows, func(a, b lake.CategoryRevenueRow) int {
 		return cmp.Or(cmp.Compare(a.Category, b.Category), cmp.Compare(a.Currency, b.Currency))
 	})
-	return d
+	return rows
 }
 
 // historyHeader sums an imported day.
 func historyHeader(daily []lake.DailySalesRow) header {
 	h := newHeader()
-	for i := range daily {
-		r := &daily[i]
-		h.views += r.Views
-		h.carts += r.Carts
-		if r.Currency == "" {
-			continue
-		}
-		m := h.of(r.Currency)
-		m.Lines += r.OrderLines
-		m.Units = plus(m.Units, r.Units)
-		m.Revenue = min(m.Revenue+r.Revenue, tooMuch)
-		m.CancelledLines += r.CancelledLines
-		m.CancelledUnits = plus(m.CancelledUnits, r.CancelledUnits)
-		m.CancelledRevenue = min(m.CancelledRevenue+r.CancelledRevenue, tooMuch)
+	for k, a := range amountsOf(daily) {
+		h.floor(k, choice{}, a, nil)
 	}
 	return h
 }

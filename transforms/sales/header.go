@@ -134,12 +134,17 @@ func (h *header) merge(u *unpacker) error {
 	return u.err
 }
 
-// check returns an error if a sum has left its range.
+// sumsError says which sum does not fit its column.
+type sumsError struct{ text string }
+
+func (e *sumsError) Error() string { return e.text }
+
+// check returns a sumsError if a sum has left its range.
 func (h *header) check() error {
 	for currency, m := range h.money {
 		if m.Revenue == tooMuch || m.CancelledRevenue == tooMuch || m.Units == math.MaxInt64 || m.CancelledUnits == math.MaxInt64 {
-			return fmt.Errorf("the day's sums in %s do not fit: expected at most %s of revenue and 63 bits of units. Order lines of absurd prices or quantities are among its events: reject them in the parser and rebuild, or keep them out with a rule",
-				currency, shop.MaxMoney)
+			return &sumsError{fmt.Sprintf("the day's sums in %s do not fit: expected at most %s of revenue and 63 bits of units. Order lines of absurd prices or quantities are among its events: reject them in the parser and rebuild, or keep them out with a rule",
+				currency, shop.MaxMoney)}
 		}
 	}
 	return nil

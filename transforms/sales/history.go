@@ -259,14 +259,14 @@ func normalize(rows []lake.DailySalesRow) ([]lake.DailySalesRow, error) {
 		}
 		m := money{Lines: r.OrderLines, Units: r.Units, Revenue: r.Revenue, CancelledRevenue: r.CancelledRevenue}
 		r.AveragePrice, r.NetRevenue = m.average(), m.net()
-		r.Views, r.Carts, r.Conversion, r.Complete, r.Source = 0, 0, nil, true, sourceHistory
+		r.Views, r.Carts, r.Conversion, r.Complete, r.Source = 0, 0, nil, true, SourceHistory
 		out = append(out, r)
 	}
 	for k, l := range looked {
 		if l.views+l.carts > 0 {
 			out = append(out, lake.DailySalesRow{
 				Date: k.date, ProductID: k.product, Category: k.category, Views: l.views, Carts: l.carts,
-				Conversion: conversion(lines[k], l.views), Complete: true, Source: sourceHistory,
+				Conversion: conversion(lines[k], l.views), Complete: true, Source: SourceHistory,
 			})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -83,7 +84,7 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 			return out, err
 		}
 	}
-	daily, err := fn.history(&planned, p)
+	history, err := fn.history(&planned, p)
 	if err != nil {
 		return out, err
 	}
@@ -94,21 +95,28 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 	}
 	before.Date = out.Date
 
-	out.Results = fn.builtIn(day, planned, &p.header, len(daily))
+	out.Results = fn.builtIn(day, planned, &p.header)
 	var checked []tableFile
-	if err := p.header.check(); err != nil {
+	source := sourceEvents
+	if planned.History {
+		source = SourceHistory
+	}
+	d, both, err := fn.tables(day, planned, p, history)
+	if both != nil {
+		source = SourceMerged
+		out.Results = append(out.Results, both.result)
+	}
+	var sums *sumsError
+	switch {
+	case errors.As(err, &sums):
 		out.Failed = []string{"order_lines.sums_fit"}
 		out.Results = append(out.Results, lake.QualityRow{
 			Date: day, TableName: "order_lines", Rule: "sums_fit", Severity: string(quality.Fail), Threshold: "DECIMAL(18,6)", RowsFailed: 1, Detail: err.Error(),
 		})
-	} else {
-		d := buildHistory(daily)
-		if !planned.History {
-			if d, err = p.build(day, planned.Complete, fn.calendar, fn.catalogue); err != nil {
-				return out, err
-			}
-		}
-		if checked, err = fn.check(ctx, st, d, day, planned, p, &out); err != nil {
+	case err != nil:
+		return out, err
+	default:
+		if checked, err = fn.check(ctx, st, d, both, day, planned, p, &out); err != nil {
 			return out, err
 		}
 	}
@@ -139,11 +147,11 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 	}
 
 	next := lake.Publication{
-		Date: out.Date, Number: before.Number, Inputs: planned.Inputs, TimeZone: fn.Rules.TimeZone, Complete: planned.Complete, Source: sourceEvents,
-		Tables: map[string]lake.PublishedFile{}, Counts: out.Counts, Measures: p.header.measures(),
+		Date: out.Date, Number: before.Number, Inputs: planned.Inputs, TimeZone: fn.Rules.TimeZone, Complete: planned.Complete, Source: source,
+		Tables: map[string]lake.PublishedFile{}, Counts: out.Counts,
 	}
-	if planned.History {
-		next.Source = sourceHistory
+	if planned.measured() {
+		next.Measures = p.header.measures()
 	}
 	if err := putDropped(ctx, st, out.Date, p.conflicts, before); err != nil {
 		return out, err
@@ -172,6 +180,21 @@ const unfinished = "unfinished"
 // Incomplete is the inputs of a day that was published though rows of it could
 // not be read: it stays dirty.
 func Incomplete(inputs string) string { return inputs + "-incomplete" }
+
+// tables makes the day's rows of its history, its events or both.
+func (fn *publishFn) tables(day int32, planned PlannedDay, p *partial, history []lake.DailySalesRow) (d *Day, both *merged, err error) {
+	if err := p.header.check(); err != nil {
+		return nil, nil, err
+	}
+	if planned.History {
+		return buildHistory(history), nil, nil
+	}
+	if d, err = p.build(day, planned.Complete, fn.calendar, fn.catalogue); err != nil || len(history) == 0 {
+		return d, nil, err
+	}
+	both = merge(day, planned.Complete, history, d)
+	return d, both, both.header.check()
+}
 
 // history returns the imported rows of a day. They make the day if it has no
 // events.

@@ -18,8 +18,8 @@ type Rules struct {
 	Lake      string            // URI
 	TimeZone  string            // IANA name
 	From, To  int32             // business days, as days since the epoch, both included
-	Catalogue string            // object of the lake that PutCatalogue wrote; "": none
-	History   string            // object of the lake that PutHistory wrote; "": none
+	Catalogue string            // object of the lake that KeepCatalogue wrote; "": none
+	History   string            // object of the lake that KeepHistory wrote; "": none
 	Quality   map[string]string // text of quality.yaml by table, in place of the built-in rules
 	Suspects  string            // name of an object that the run keeps in the lake, and that nobody needs after it
 }
@@ -99,7 +99,7 @@ func (r Rules) catalogue(ctx context.Context) (*Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := st.Get(ctx, r.Catalogue)
+	data, err := readInput(ctx, st, r.Catalogue)
 	if err != nil {
 		return nil, err
 	}
@@ -108,29 +108,4 @@ func (r Rules) catalogue(ctx context.Context) (*Catalogue, error) {
 		return nil, fmt.Errorf("catalogue %s of lake %s: %w", r.Catalogue, r.Lake, err)
 	}
 	return &c, nil
-}
-
-// PutCatalogue keeps a catalogue in the lake, where every worker finds it, and
-// returns the object's name, which follows from its content.
-func PutCatalogue(ctx context.Context, st lake.Store, products map[string]CatalogueProduct) (string, error) {
-	data, err := json.Marshal(products) // sorted by key
-	if err != nil {
-		return "", err
-	}
-	return putInput(ctx, st, "catalogue", ".json", data)
-}
-
-// PutHistory keeps past daily sales in the lake, likewise. The rows must be
-// sorted, so that equal ones make an equal name.
-func PutHistory(ctx context.Context, st lake.Store, rows []lake.DailySalesRow) (string, error) {
-	data, err := lake.EncodeGold(nil, rows)
-	if err != nil {
-		return "", err
-	}
-	return putInput(ctx, st, "history", ".parquet", data)
-}
-
-func putInput(ctx context.Context, st lake.Store, kind, extension string, data []byte) (string, error) {
-	name := "inputs/" + kind + "/" + Hash(data)[:16] + extension
-	return name, st.Put(ctx, name, data)
 }

@@ -83,10 +83,15 @@ func (p Plan) withoutBefore() Plan {
 type PlannedDay struct {
 	Inputs   string // see lake.Publication
 	Complete bool
-	History  bool  // made of the history
+	History  bool  // made of the history alone
+	Imported bool  // the history has rows of it
 	Silver   int64 // rows of its events that the ledger has; −1: it does not say
 	Late     int64 // likewise
 }
+
+// measured reports whether later days may be compared with this one: not where
+// history and events are one day's, whose sums are known only when it is made.
+func (p PlannedDay) measured() bool { return p.History || !p.Imported }
 
 // startFn begins every planned day with an empty partial, so that a day without
 // events is published too, and adds the history's days.
@@ -108,18 +113,15 @@ func (fn *startFn) ProcessElement(ctx context.Context, _ []byte, emit func(int64
 	if err != nil {
 		return err
 	}
-	rows, err := lake.ReadAll[lake.DailySalesRow](ctx, st, fn.Rules.History)
+	rows, err := readHistory(ctx, st, fn.Rules.History)
 	if err != nil {
 		return err
 	}
 	for len(rows) > 0 { // sorted by date
-		n := 1
-		for n < len(rows) && rows[n].Date == rows[0].Date {
-			n++
-		}
+		n := daysRows(rows)
 		if planned, ok := fn.Plan.Days[rows[0].Date]; ok {
 			p := newPartial()
-			if planned.History { // else publishFn finds out whether it has events
+			if planned.History { // else publishFn merges them
 				p.header = historyHeader(rows[:n])
 			}
 			if p.history, err = lake.EncodeGold(nil, rows[:n]); err != nil {
@@ -170,8 +172,8 @@ func (fn *tokenFn) ProcessElement(_ int64, packed func(*[]byte) bool, emit func(
 		var before []map[string]float64
 		for week := 1; week <= weeks; week++ {
 			then := day - int32(7*week)
-			if _, ok := fn.Plan.Days[then]; ok {
-				if h := headers[then]; h != nil {
+			if planned, ok := fn.Plan.Days[then]; ok {
+				if h := headers[then]; h != nil && planned.measured() {
 					before = append(before, h.measures())
 				}
 			} else if m := fn.Plan.Before[then]; m != nil {

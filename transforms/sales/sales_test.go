@@ -137,9 +137,11 @@ func runOnce(t *testing.T, r *rand.Rand, rows []row, zone string, first, last in
 		t.Fatal(err)
 	}
 	if catalogue != nil {
-		if rules.Catalogue, err = PutCatalogue(ctx, st, catalogue); err != nil {
+		kept, err := KeepCatalogue(ctx, st, catalogue)
+		if err != nil {
 			t.Fatal(err)
 		}
+		rules.Catalogue = kept.File
 	}
 	files := writeRows(t, r, st, rows)
 	plan := Plan{Days: map[int32]PlannedDay{}}

@@ -15,10 +15,11 @@ import (
 type flags struct {
 	date, from, to                            string
 	includeOpen, rebuild, quarantine, compact bool
+	dropHistory, dropCatalogue                bool
 	format                                    string
 }
 
-var flagNames = []string{"date", "from", "to", "include-open", "rebuild", "quarantine", "compact", "format"}
+var flagNames = []string{"date", "from", "to", "include-open", "rebuild", "quarantine", "compact", "drop-history", "drop-catalogue", "format"}
 
 func (f *flags) register(set *flag.FlagSet) {
 	set.StringVar(&f.date, "date", "", "one business `day`, such as 2026-03-01")
@@ -28,6 +29,8 @@ func (f *flags) register(set *flag.FlagSet) {
 	set.BoolVar(&f.rebuild, "rebuild", false, "make every day again; needed after a change of the time zone")
 	set.BoolVar(&f.quarantine, "quarantine", false, "set files aside that cannot be read, and count them, in place of an error")
 	set.BoolVar(&f.compact, "compact", false, "afterwards, rewrite the silver files of finished days into few; those they replace go an hour later")
+	set.BoolVar(&f.dropHistory, "drop-history", false, "let go of the history that the lake keeps; with --history, before taking that")
+	set.BoolVar(&f.dropCatalogue, "drop-catalogue", false, "let go of the catalogue that the lake keeps")
 	set.StringVar(&f.format, "format", "text", "form of the report: text or json")
 }
 
@@ -36,6 +39,7 @@ func (f *flags) options(cfg config.Config) (o pipelines.GoldOptions, err error) 
 		return o, err
 	}
 	o.IncludeOpen, o.Rebuild, o.Quarantine, o.Compact = f.includeOpen, f.rebuild, f.quarantine, f.compact
+	o.DropHistory, o.DropCatalogue = f.dropHistory, f.dropCatalogue
 	if f.format != "text" && f.format != "json" {
 		return o, fmt.Errorf("--format=%s: expected text or json", f.format)
 	}

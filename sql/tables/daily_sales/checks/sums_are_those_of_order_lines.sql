@@ -1,4 +1,5 @@
--- A product's sums of a day, each way: rows that are in one table only, too.
+-- A product's sums of a day, each way: rows that are in one table only, too. On a
+-- day with a history, order lines that are below it have no row here.
 WITH sales AS (
   SELECT
     date,
@@ -32,6 +33,12 @@ events AS (
   FROM order_lines
   WHERE date = COALESCE(CAST(@date AS DATE), date)
   GROUP BY date, product_id, category, currency
+),
+
+imported AS (
+  SELECT DISTINCT date
+  FROM daily_sales
+  WHERE source != 'events'
 )
 
 SELECT
@@ -52,8 +59,9 @@ FULL OUTER JOIN events
     AND sales.product_id = events.product_id
     AND sales.category = events.category
     AND sales.currency = events.currency
+LEFT JOIN imported ON events.date = imported.date
 WHERE
-  sales.date IS NULL
+  (sales.date IS NULL AND imported.date IS NULL)
   OR events.date IS NULL
   OR sales.order_lines != events.order_lines
   OR sales.units != events.units

@@ -1,4 +1,5 @@
 -- Sums of a category's day in both tables; NULL in currency is a value like others.
+-- On a day with a history, hours that are below it have no row there.
 WITH here AS (
   SELECT
     date,
@@ -33,6 +34,12 @@ there AS (
     date = COALESCE(CAST(@date AS DATE), date)
     AND source = 'events'
   GROUP BY date, category, COALESCE(currency, '')
+),
+
+imported AS (
+  SELECT DISTINCT date
+  FROM category_revenue
+  WHERE source != 'events'
 )
 
 SELECT
@@ -50,9 +57,10 @@ SELECT
 FROM here
 FULL OUTER JOIN there
   ON here.date = there.date AND here.category = there.category AND here.currency = there.currency
+LEFT JOIN imported ON here.date = imported.date
 WHERE
   here.date IS NULL
-  OR there.date IS NULL
+  OR (there.date IS NULL AND imported.date IS NULL)
   OR here.order_lines != there.order_lines
   OR here.units != there.units
   OR here.revenue != there.revenue
