@@ -39,6 +39,9 @@ type Parameter struct {
 	Name        string         `yaml:"name"`
 	Type        warehouse.Type `yaml:"type"`
 	Default     *string        `yaml:"default"` // nil: NULL
+	Values      []string       `yaml:"values"`  // all that it may be; none: any
+	Min         *int64         `yaml:"min"`     // of an INT64
+	In          string         `yaml:"in"`      // table.column that must have the value, or days around a date
 	Description string         `yaml:"description"`
 }
 
@@ -143,6 +146,15 @@ func (q Query) validate() error {
 		}
 		if _, err := p.value(); err != nil {
 			return err
+		}
+		if table, column, _ := strings.Cut(p.In, "."); p.In != "" {
+			i := slices.IndexFunc(tables.All(), func(t warehouse.Table) bool { return t.Name == table })
+			if i < 0 || !slices.Contains(q.Sources, table) {
+				return fmt.Errorf("parameter %q: in: expected a column of a source, found %q", p.Name, p.In)
+			}
+			if c, ok := tables.All()[i].Column(column); !ok || c.Type != p.Type || c.Type == warehouse.Date && column != tables.All()[i].Partition {
+				return fmt.Errorf("parameter %q: in: expected a column of type %s, of a date the one that partitions the table, found %q", p.Name, p.Type, p.In)
+			}
 		}
 	}
 	return nil

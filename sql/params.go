@@ -98,6 +98,10 @@ func (q Query) Bind(given map[string]string) (warehouse.Params, error) {
 			return nil, Unknown("parameter of "+q.Name, name, names)
 		}
 	}
+	from, isFrom := out["from"].(civil.Date)
+	if to, isTo := out["to"].(civil.Date); isFrom && isTo && from.After(to) {
+		return nil, NewUsage("%s: from=%s is after to=%s: did you mean from=%[3]s and to=%[2]s?", q.Name, from, to)
+	}
 	return out, nil
 }
 
@@ -108,7 +112,17 @@ func (p Parameter) value() (any, error) {
 	if p.Default == nil {
 		return nil, known(p.Name, p.Type)
 	}
-	return ParseValue("parameter "+p.Name, p.Type, *p.Default)
+	v, err := ParseValue("parameter "+p.Name, p.Type, *p.Default)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Values) > 0 && !slices.Contains(p.Values, *p.Default) {
+		return nil, Unknown("value of "+p.Name, *p.Default, p.Values)
+	}
+	if n, ok := v.(int64); ok && p.Min != nil && n < *p.Min {
+		return nil, NewUsage("parameter %s: expected %d or more, found %d", p.Name, *p.Min, n)
+	}
+	return v, nil
 }
 
 var examples = map[warehouse.Type]string{

@@ -2,7 +2,6 @@ package sql
 
 import (
 	"context"
-	"fmt"
 
 	"example.com/shopstream/internal/warehouse"
 )
@@ -11,7 +10,7 @@ import (
 var Main = []string{"daily_revenue", "category_growth", "top_selling_products", "demand_vs_actual"}
 
 // Run answers the query of that name. Parameters that are not given have their
-// defaults; a wrong name or value is a *Usage.
+// defaults; a wrong name or value is a *Usage (Query.Answer).
 func Run(ctx context.Context, w warehouse.Warehouse, name string, params map[string]string) (*warehouse.Rows, error) {
 	q, err := Lookup(name)
 	if err != nil {
@@ -21,9 +20,5 @@ func Run(ctx context.Context, w warehouse.Warehouse, name string, params map[str
 	if err != nil {
 		return nil, err
 	}
-	rows, err := w.Query(ctx, q.Text, values)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return rows, nil
+	return q.Answer(ctx, w, values)
 }

@@ -1,6 +1,7 @@
 package sql_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -50,6 +51,13 @@ func TestQueries(t *testing.T) {
 		t.Run(c.Query+"/"+c.Name, func(t *testing.T) {
 			t.Parallel()
 			rows, err := sql.Run(t.Context(), openLake(t, c.Tables), c.Query, c.Params)
+			var refused *sql.Usage
+			if c.Refused != "" {
+				if !errors.As(err, &refused) || !strings.Contains(err.Error(), c.Refused) {
+					t.Errorf("%s: %v, expected a refusal with %q", c.About, err, c.Refused)
+				}
+				return
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -30,8 +30,9 @@ type Case struct {
 	Query, Name string
 	About       string            `yaml:"about"`
 	Params      map[string]string `yaml:"params"`
-	Tables      map[string]string `yaml:"tables"` // CSV with a header, by table; columns that are left out are neutral
-	Want        string            `yaml:"want"`   // CSV with a header
+	Tables      map[string]string `yaml:"tables"`  // CSV with a header, by table; columns that are left out are neutral
+	Want        string            `yaml:"want"`    // CSV with a header
+	Refused     string            `yaml:"refused"` // instead of Want: what the parameters are refused with
 }
 
 // Cases reads the cases of all queries from the folder of package sql.

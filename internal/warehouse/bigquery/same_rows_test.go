@@ -189,6 +189,12 @@ func TestCases(t *testing.T) {
 				t.Fatal(err)
 			}
 			want, err := sql.Run(t.Context(), d, c.Query, c.Params)
+			if c.Refused != "" {
+				if _, other := sql.Run(t.Context(), w, c.Query, c.Params); other == nil || err == nil || other.Error() != err.Error() {
+					t.Errorf("refused with %v and %v, expected the same error", err, other)
+				}
+				return
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -108,10 +108,13 @@ func (d *Duck) open(ctx context.Context, o Options) (err error) {
 }
 
 // macros are functions of GoogleSQL that DuckDB lacks, or has with other
-// arguments. DATE_DIFF counts days only.
+// arguments, and divisions: by 0 they are an error in GoogleSQL, NULL or infinite
+// in DuckDB.
 var macros = []string{
-	"CREATE MACRO SAFE_DIVIDE(a, b) AS CASE WHEN b = 0 THEN NULL ELSE a / b END",
-	"CREATE MACRO DIV(a, b) AS a // b",
+	`CREATE MACRO SAFE_DIVIDE(a, b) AS CASE WHEN b = 0 THEN NULL ELSE system.main."/"(a, b) END`,
+	`CREATE MACRO "/"(a, b) AS ` + notByZero(`system.main."/"(a, b)`),
+	"CREATE MACRO DIV(a, b) AS " + notByZero("a // b"),
+	"CREATE MACRO MOD(a, b) AS " + notByZero("system.main.mod(a, b)"),
 	"CREATE MACRO DATE_ADD(d, i) AS CAST(d + i AS DATE)",
 	"CREATE MACRO DATE_SUB(d, i) AS CAST(d - i AS DATE)",
 	"CREATE MACRO UNIX_DATE(d) AS CAST(CAST(d AS DATE) - DATE '1970-01-01' AS BIGINT)",
@@ -119,6 +122,11 @@ var macros = []string{
 	"CREATE MACRO FORMAT_DATE(f, d) AS strftime(d, f)",
 	"CREATE MACRO LOGICAL_OR(x) AS bool_or(x)",
 	"CREATE MACRO LOGICAL_AND(x) AS bool_and(x)",
+}
+
+// notByZero is the quotient of a and b, NULL if one of them is.
+func notByZero(quotient string) string {
+	return "CASE WHEN b = 0 AND a IS NOT NULL THEN error('division by zero: SAFE_DIVIDE(a, b) is NULL there') ELSE " + quotient + " END"
 }
 
 // Query implements warehouse.Warehouse. It sees the partitions that are
@@ -167,10 +175,16 @@ func (d *Duck) run(ctx context.Context, prefix, text string, params warehouse.Pa
 		out, err = ask(ctx, c.(*duckdb.Conn), prefix+q.text, args)
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("query: DuckDB: %w", cmp.Or(ctx.Err(), err))
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("query: DuckDB: %w", ctx.Err())
+	case err == nil:
+		return out, nil
 	}
-	return out, nil
+	if instead := explain(text); instead != "" {
+		return nil, fmt.Errorf("query: %s (DuckDB: %w)", instead, err)
+	}
+	return nil, fmt.Errorf("query: DuckDB: %w", err)
 }
 
 // ask runs one SELECT, or EXPLAIN of one.

@@ -49,20 +49,25 @@ func TestRun(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
 		want string // in stdout
+		errs string // is stderr
 	}{
-		"table": {[]string{"run", "daily_revenue"}, "date        currency"},
+		"table": {[]string{"run", "daily_revenue"}, "date        currency", ""},
 		"csv": {
 			[]string{"run", "top_selling_products", "--format", "csv", "--param", "limit=1", "--escape-formulas"},
-			"place,currency,product_id,product_name,category,order_lines,units,revenue,net_revenue,share,complete\r\n1,EUR,'=B,,toys,1,1,0.000001,0.000001,1,true\r\n1,GBP,A,,toys,2,4,30.1,30.1,1,true\r\n",
+			"place,currency,product_id,product_name,category,order_lines,units,revenue,net_revenue,share,complete\r\n1,EUR,'=B,,toys,1,1,0.000001,0.000001,1,true\r\n1,GBP,A,,toys,2,4,30.1,30.1,1,true\r\n", "",
 		},
-		"json":    {[]string{"run", "daily_revenue", "--format", "json", "--param", "currency=GBP", "--param", "from=2026-03-02"}, `"net_revenue": 20, "growth": 0.9802,`},
-		"chart":   {[]string{"run", "daily_revenue", "--format", "chart"}, "net_revenue by date, 2026-03-01 to 2026-03-02, currency GBP"},
-		"query":   {[]string{"query", "SELECT SUM(revenue) AS r FROM daily_sales WHERE date = @d", "--param", "d:date=2026-03-01", "--format", "csv"}, "r\r\n10.1\r\n"},
-		"explain": {[]string{"explain", "daily_revenue"}, "PROJECTION"},
-		"several": {[]string{"run", "funnel", "returns"}, "\n# returns\n"},
+		"json":    {[]string{"run", "daily_revenue", "--format", "json", "--param", "currency=GBP", "--param", "from=2026-03-02"}, `"net_revenue": 20, "growth": 0.9802,`, ""},
+		"chart":   {[]string{"run", "daily_revenue", "--format", "chart"}, "net_revenue by date, 2026-03-01 to 2026-03-02, currency GBP", ""},
+		"query":   {[]string{"query", "SELECT SUM(revenue) AS r FROM daily_sales WHERE date = @d", "--param", "d:date=2026-03-01", "--format", "csv"}, "r\r\n10.1\r\n", ""},
+		"explain": {[]string{"explain", "daily_revenue"}, "PROJECTION", ""},
+		"several": {
+			[]string{"run", "funnel", "returns"}, "\n# returns\n",
+			"sql: funnel has no rows: it is made of category_revenue, which has no rows\n" +
+				"sql: returns has no rows: it is made of daily_sales, which has 2026-03-01 to 2026-03-02; product_catalogue, which has no rows\n",
+		},
 	} {
 		code, stdout, stderr := call(t, append(c.args, "--lake", lake)...)
-		if code != 0 || stderr != "" || !strings.Contains(stdout, c.want) {
+		if code != 0 || stderr != c.errs || !strings.Contains(stdout, c.want) {
 			t.Errorf("%s: exit code %d, expected %q in\n%s\n%s", name, code, c.want, stdout, stderr)
 		}
 	}
@@ -77,7 +82,7 @@ func TestRunAll(t *testing.T) {
 	lake, out := testLake(t, map[string]string{"daily_sales": sales}), filepath.Join(t.TempDir(), "reports")
 	for _, format := range sql.Formats {
 		code, stdout, stderr := call(t, "run", "all", "--lake", lake, "--format", format, "--out", out, "--param", "limit=1")
-		if code != 0 || stdout != "" || stderr != "" {
+		if code != 0 || stdout != "" || strings.Count(stderr, "\n") != strings.Count(stderr, " has no rows: it is made of ") {
 			t.Errorf("%s: exit code %d\n%s%s", format, code, stdout, stderr)
 		}
 		for _, q := range sql.Queries() {
@@ -92,6 +97,17 @@ func TestRunAll(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(out, ".*")); len(left) > 0 {
 		t.Errorf("%v is left", left)
+	}
+}
+
+// TestSomeRefuse: of several queries those whose tables have the value are
+// answered, and the others named.
+func TestSomeRefuse(t *testing.T) {
+	t.Parallel()
+	lake := testLake(t, map[string]string{"daily_sales": sales, "category_revenue": "date, category, currency, net_revenue\n2026-03-01, toys, EUR, 1\n"})
+	code, stdout, stderr := call(t, "run", "category_growth", "daily_revenue", "--param", "currency=GBP", "--lake", lake, "--format", "csv")
+	if code != 2 || !strings.Contains(stdout, "2026-03-02,GBP,") || stderr != "sql: category_growth: there is no currency in category_revenue \"GBP\": expected EUR\n" {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
 
@@ -124,6 +140,12 @@ func TestMistakes(t *testing.T) {
 		{2, "Did you mean this?", []string{"chek"}},
 		{2, "there is no type", []string{"query", "SELECT @a", "--param", "a:text=1"}},
 		{2, "a chart needs the columns", []string{"query", "SELECT 1 AS a", "--format", "chart", "--lake", lake}},
+		{2, "there is no value of level \"shops\": did you mean shop?", []string{"run", "demand_vs_actual", "--param", "level=shops", "--lake", lake}},
+		{2, "did you mean from=2026-03-01 and to=2026-03-02?", []string{"run", "daily_revenue", "--param", "from=2026-03-02", "--param", "to=2026-03-01"}},
+		{2, `daily_revenue: there is no currency in daily_sales "USD": expected EUR, GBP`, []string{"run", "daily_revenue", "--param", "currency=USD", "--lake", lake}},
+		{2, "daily_revenue: parameter to=2026-03-03 is outside of the data: expected a date of daily_sales, which has 2026-03-01 to 2026-03-02", []string{"run", "daily_revenue", "--param", "to=2026-03-03", "--lake", lake}},
+		{1, "UNIX_DATE(a) - UNIX_DATE(b)", []string{"query", "SELECT DATE_DIFF(date, date, DAY) FROM daily_sales", "--lake", lake}},
+		{1, "division by zero: SAFE_DIVIDE(a, b) is NULL there", []string{"query", "SELECT revenue / views AS r FROM daily_sales", "--lake", lake}},
 		{1, "has no tables: make them with", []string{"run", "daily_revenue", "--lake", empty}},
 		{1, "daily_sale does not exist", []string{"query", "SELECT * FROM daily_sale", "--lake", lake}},
 		{1, "tables are only read here", []string{"query", "DROP VIEW daily_sales", "--lake", lake}},

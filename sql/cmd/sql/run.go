@@ -27,7 +27,7 @@ func runCommand() *cobra.Command {
 		Short: "Answer queries of the catalogue",
 		Long: `Answer queries of the catalogue; all is every one of them. A parameter that is
 not given has its default (sql show NAME). Of several queries each takes the
-parameters that it has.
+parameters that it has; one whose table does not have the value is left out.
 
 Parameters are bound: they are never a part of the text. NULL is no value.`,
 		Example: `  sql run daily_revenue --param from=2026-03-01 --param currency=GBP
@@ -58,10 +58,23 @@ Parameters are bound: they are never a part of the text. NULL is no value.`,
 			return err
 		}
 		defer func() { err = errors.Join(err, w.Close()) }()
+		var refused []error
 		for i, q := range queries {
-			rows, err := w.Query(cmd.Context(), q.Text, values[i])
+			rows, err := q.Answer(cmd.Context(), w, values[i])
+			var wrong *sql.Usage
+			if errors.As(err, &wrong) && len(queries) > 1 {
+				refused = append(refused, err) // the others may have the value
+				continue
+			}
 			if err != nil {
-				return fmt.Errorf("%s: %w", q.Name, err)
+				return err
+			}
+			if len(rows.Rows) == 0 {
+				why, err := q.WhyEmpty(cmd.Context(), w, values[i])
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(cmd.ErrOrStderr(), "sql:", why)
 			}
 			path := output.out
 			if path != "" && len(queries) > 1 {
@@ -74,7 +87,7 @@ Parameters are bound: they are never a part of the text. NULL is no value.`,
 				return fmt.Errorf("%s: %w", q.Name, err)
 			}
 		}
-		return nil
+		return errors.Join(refused...)
 	}
 	return cmd
 }
