@@ -1,7 +1,6 @@
 package producer
 
 import (
-	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -35,32 +34,32 @@ const retailCurrency = "GBP"
 
 // retail replays UCI Online Retail, a line an event, in the file's order.
 //
-//   - A line of an invoice "C…" with a negative quantity and a positive price is
-//     an order_cancelled line of the quantity's absolute value. Every other line
-//     is an order_created as it stands, valid or not: a price of 0 becomes a
-//     dead letter downstream.
+//   - A line of an invoice "C…" (or "c…") is an order_cancelled of the negated
+//     quantity, never a sale: with a positive quantity it becomes the dead letter
+//     negative_cancellation downstream. Every other line is an order_created as it
+//     stands, valid or not: a price of 0 becomes a dead letter, too.
 //   - event_id follows from the line number, so exact repeats stay two events.
 //     order_id is InvoiceNo, line the position among the invoice's lines.
 //   - The key is CustomerID, or for guests InvoiceNo.
 //   - InvoiceDate has no zone: it is taken as UTC.
-//   - The file has no category: see retailCategory. A stock code has one
-//     category, that of its most frequent description, which takes the first of
-//     the two readings.
+//   - The file has no category: see retailCategory. A stock code has that of its
+//     first description on a line with a price, so that a file which has grown
+//     gives the lines that it had before the same categories.
 type retail struct {
 	path       string
 	partitions int
-	categories map[string]string // by stock code
 	total      int64
 
-	in    *retailReader
-	lines map[string]int64 // read so far, by invoice
-	bytes arena
-	json  []byte
-	err   error
+	in         *retailReader
+	lines      map[string]int64  // read so far, by invoice
+	categories map[string]string // known so far, by stock code
+	bytes      arena
+	json       []byte
+	err        error
 }
 
 func openRetail(path string, partitions int) (Source, error) {
-	s := &retail{path: path, partitions: partitions, lines: map[string]int64{}}
+	s := &retail{path: path, partitions: partitions, lines: map[string]int64{}, categories: map[string]string{}}
 	if err := s.survey(); err != nil {
 		return nil, err
 	}
@@ -71,45 +70,34 @@ func openRetail(path string, partitions int) (Source, error) {
 	return s, nil
 }
 
-// survey reads the file once: it checks every line, counts them, and settles
-// the category of each stock code.
+// survey reads the file once: it checks every line and counts them.
 func (s *retail) survey() error {
 	in, err := openRetailReader(s.path)
 	if err != nil {
 		return err
 	}
 	defer in.Close() // opened for reading
-	type key struct{ code, description string }
-	count := map[key]int{}
 	for {
-		l, err := in.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
+		switch _, err := in.next(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
 			return err
 		}
 		s.total++
-		if l.description != "" {
-			k := key{l.stock, l.description}
-			if _, seen := count[k]; !seen {
-				k = key{strings.Clone(l.stock), strings.Clone(l.description)}
-			}
-			count[k]++
-		}
 	}
-	best := map[string]key{}
-	for k, n := range count {
-		b, ok := best[k.code]
-		if !ok || cmp.Or(cmp.Compare(n, count[b]), cmp.Compare(b.description, k.description)) > 0 {
-			best[k.code] = k
-		}
+}
+
+// category is that of a line's stock code, as far as the lines up to it say.
+func (s *retail) category(l *retailLine) string {
+	if category, ok := s.categories[l.stock]; ok {
+		return category
 	}
-	s.categories = make(map[string]string, len(best))
-	for code, k := range best {
-		s.categories[code] = retailCategory(code, k.description)
+	category := retailCategory(l.stock, l.description)
+	if l.description != "" && l.price > 0 { // else a remark on the stock, such as "damaged"
+		s.categories[strings.Clone(l.stock)] = category
 	}
-	return nil
+	return category
 }
 
 func (s *retail) Total() int64 { return s.total }
@@ -132,17 +120,13 @@ func (s *retail) Next() (Record, bool) {
 		l.invoice = strings.Clone(l.invoice)
 	}
 	s.lines[l.invoice] = n + 1
-	category, ok := s.categories[l.stock]
-	if !ok {
-		category = retailCategory(l.stock, "")
-	}
 	e := shop.Event{
 		ID:          uuid.NewSHA1(replayNamespace, fmt.Appendf(nil, "online-retail:%d", l.number)),
 		Type:        shop.OrderCreated,
 		Time:        l.time,
 		ProductID:   l.stock,
 		ProductName: l.description,
-		Category:    category,
+		Category:    s.category(&l),
 		UserID:      l.customer,
 		Country:     l.country,
 		OrderID:     l.invoice,
@@ -152,7 +136,7 @@ func (s *retail) Next() (Record, bool) {
 		Currency:    retailCurrency,
 		Version:     shop.SchemaVersion,
 	}
-	if strings.HasPrefix(l.invoice, "C") && l.quantity < 0 && l.price > 0 {
+	if l.invoice[0] == 'C' || l.invoice[0] == 'c' {
 		e.Type, e.Quantity = shop.OrderCancelled, -l.quantity
 	}
 	s.json = shop.AppendJSON(s.json[:0], &e)

@@ -2,7 +2,9 @@ package producer
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -87,10 +89,6 @@ func TestOnlineRetailIsExact(t *testing.T) {
 			t.Fatalf("event_id %s twice", w.ID)
 		}
 		ids[w.ID] = true
-		if c, ok := categories[w.Product]; ok && c != w.Category {
-			t.Fatalf("stock code %s has categories %s and %s", w.Product, c, w.Category)
-		}
-		categories[w.Product] = w.Category
 		if want := PartitionOf(r.Key, 4); r.Partition != want {
 			t.Fatalf("line %d: partition %d, want %d", got.Lines, r.Partition, want)
 		}
@@ -112,10 +110,15 @@ func TestOnlineRetailIsExact(t *testing.T) {
 			if invalid == nil || invalid.Reason != shop.BadPrice {
 				t.Fatalf("line %d: got %v, want %s", got.Lines, invalid, shop.BadPrice)
 			}
-			continue
+			continue // with the category of its own words, before any with a price
 		case invalid != nil:
 			t.Fatalf("line %d: %+v", got.Lines, invalid)
-		case w.Type == "order_cancelled":
+		}
+		if c, ok := categories[w.Product]; ok && c != w.Category {
+			t.Fatalf("stock code %s has categories %s and %s", w.Product, c, w.Category)
+		}
+		categories[w.Product] = w.Category
+		if w.Type == "order_cancelled" {
 			got.Cancelled++
 			add(&refunds, amount(t, w))
 			continue
@@ -185,9 +188,9 @@ func TestOnlineRetailLines(t *testing.T) {
 			Type: "order_cancelled", Time: at(9, 0), Product: "POST", Name: "POSTAGE", Category: "services",
 			Country: "EIRE", Order: "C2", Line: 1, Quantity: 3, UnitPrice: "1.5", Currency: "GBP", Version: 1,
 		},
-		{ // price 0: as it stands; the category is the stock code's
-			Type: "order_created", Time: at(9, 0), Product: "A", Category: "tea_and_coffee",
-			Country: "EIRE", Order: "C3", Line: 1, Quantity: -1, UnitPrice: "0", Currency: "GBP", Version: 1,
+		{ // price 0: the category is the stock code's
+			Type: "order_cancelled", Time: at(9, 0), Product: "A", Category: "tea_and_coffee",
+			Country: "EIRE", Order: "C3", Line: 1, Quantity: 1, UnitPrice: "0", Currency: "GBP", Version: 1,
 		},
 		{
 			Type: "order_created", Time: at(10, 0), Product: "£B", Name: "£ voucher", Category: "other", User: "17850",
@@ -199,6 +202,61 @@ func TestOnlineRetailLines(t *testing.T) {
 	}
 	if string(recs[2].Key) != "C2" || string(recs[0].Key) != "17850" {
 		t.Errorf("keys %q and %q, want the invoice for a guest and the customer", recs[2].Key, recs[0].Key)
+	}
+}
+
+// Whatever its quantity and price, a line of a C invoice is a cancellation or a
+// dead letter of its own reason, and any other line is none.
+func TestCancelledInvoicesAreNoSales(t *testing.T) {
+	parser := shop.NewParser(shop.DefaultLimits)
+	for _, invoice := range []string{"C1", "c1", "536365", "A563185"} {
+		for _, quantity := range []int{-80_995, -1, 0, 1, 7} {
+			for _, price := range []string{"-11062.06", "0", "2.55"} {
+				line := fmt.Sprintf("%s,B,Adjust,%d,2010-12-01 08:26:00,%s,,UK\n", invoice, quantity, price)
+				recs := all(t, open(t, writeFile(t, "r.csv", retailHead+line), ReplayOptions{Partitions: 1}))
+				e, invalid := parser.Parse(recs[0].Value, time.Now().UnixMilli())
+				cancelled := invoice[0] == 'C' || invoice[0] == 'c'
+				var want shop.Reason
+				switch {
+				case price != "2.55":
+					want = shop.BadPrice
+				case cancelled && quantity > 0:
+					want = shop.NegativeCancellation
+				case cancelled == (quantity > 0) || quantity == 0:
+					want = shop.BadQuantity
+				}
+				switch {
+				case want != "":
+					if invalid == nil || invalid.Reason != want {
+						t.Errorf("%s: got %+v and %+v, want %s", line, e, invalid, want)
+					}
+				case invalid != nil || (e.Type == shop.OrderCancelled) != cancelled || e.Quantity != int64(max(quantity, -quantity)):
+					t.Errorf("%s: got %+v, %+v", line, e, invalid)
+				}
+			}
+		}
+	}
+}
+
+// A file that has grown gives the lines that it had before as they were, whatever
+// the new ones say of the same products.
+func TestGrownFileGivesTheSameRecords(t *testing.T) {
+	for seed := range uint64(30) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		texts := []string{"RED MUG", "CHRISTMAS STAR", "damaged", "", "CAKE TIN", "?"}
+		text, cut := retailHead, 0
+		at := 1 + r.IntN(39)
+		for i := range 40 {
+			if i == at {
+				cut = len(text)
+			}
+			text += fmt.Sprintf("%d,%c,%s,%d,2010-12-01 08:%02d:00,%d,,UK\n", 1+r.IntN(9), 'A'+r.IntN(4), texts[r.IntN(len(texts))], 1+r.IntN(3), i, r.IntN(3))
+		}
+		whole := all(t, open(t, writeFile(t, "whole.csv", text), ReplayOptions{Partitions: 2}))
+		part := all(t, open(t, writeFile(t, "part.csv", text[:cut]), ReplayOptions{Partitions: 2}))
+		if diff := cmp.Diff(whole[:at], part); diff != "" {
+			t.Fatalf("seed %d, %d lines (-of the grown file +before):\n%s", seed, at, diff)
+		}
 	}
 }
 

@@ -73,7 +73,7 @@ func (p *Parser) Parse(raw []byte, recordTime int64) (Event, *Invalid) {
 		e.OrderID = p.text(fOrderID, MaxText, true)
 		e.Line = p.line()
 		e.UnitPrice = p.price()
-		e.Quantity = p.quantity(e.UnitPrice)
+		e.Quantity = p.quantity(e.Type, e.UnitPrice)
 		e.Currency = p.currency()
 	}
 	e.Time = p.time(raw, recordTime)
@@ -244,12 +244,16 @@ func (p *Parser) price() Money {
 	return m
 }
 
-func (p *Parser) quantity(price Money) int64 {
+func (p *Parser) quantity(of EventType, price Money) int64 {
 	b, ok := p.get(fQuantity, number, "an integer", true)
 	if !ok {
 		return 0
 	}
 	q, ok := integer(b, MaxCount)
+	if ok && q < 0 && of == OrderCancelled {
+		p.reject(NegativeCancellation, "expected the pieces that were cancelled, 1 to %d, found %s", MaxCount, clip(b, 40))
+		return 0
+	}
 	if !ok || q < 1 || q > MaxCount {
 		p.reject(BadQuantity, "expected an integer of 1 to %d, found %s", MaxCount, clip(b, 40))
 		return 0

@@ -13,20 +13,23 @@ type Reason string
 
 // The reasons that name no field.
 const (
-	NullValue           Reason = "null_value"     // the Kafka value is null or empty
-	TooLarge            Reason = "too_large"      // more than Limits.MaxBytes
-	BadUTF8             Reason = "bad_utf8"       // anywhere in the value
-	MalformedJSON       Reason = "malformed_json" // not one JSON object (RFC 8259), or nested deeper than MaxDepth
-	DuplicateKey        Reason = "duplicate_key"  // twice in one object, at any depth
-	NewerSchemaVersion  Reason = "newer_schema_version"
-	UnknownEventType    Reason = "unknown_event_type"
-	BadPrice            Reason = "bad_price"
-	BadQuantity         Reason = "bad_quantity"
-	BadCurrency         Reason = "bad_currency"
-	BadEventTime        Reason = "bad_event_time"          // not RFC 3339
-	AmbiguousEventTime  Reason = "ambiguous_event_time"    // EventTime reads something else
-	EventTimeOutOfRange Reason = "event_time_out_of_range" // not in the years 2000 to 2100, UTC
-	EventTimeInFuture   Reason = "event_time_in_future"    // later than the record's timestamp + Limits.Skew
+	NullValue          Reason = "null_value"     // the Kafka value is null or empty
+	TooLarge           Reason = "too_large"      // more than Limits.MaxBytes
+	BadUTF8            Reason = "bad_utf8"       // anywhere in the value
+	MalformedJSON      Reason = "malformed_json" // not one JSON object (RFC 8259), or nested deeper than MaxDepth
+	DuplicateKey       Reason = "duplicate_key"  // twice in one object, at any depth
+	NewerSchemaVersion Reason = "newer_schema_version"
+	UnknownEventType   Reason = "unknown_event_type"
+	BadPrice           Reason = "bad_price"
+	BadQuantity        Reason = "bad_quantity"
+	// NegativeCancellation is an order_cancelled of a quantity below 0, which
+	// would be a sale: a C invoice of Online Retail with a positive quantity.
+	NegativeCancellation Reason = "negative_cancellation"
+	BadCurrency          Reason = "bad_currency"
+	BadEventTime         Reason = "bad_event_time"          // not RFC 3339
+	AmbiguousEventTime   Reason = "ambiguous_event_time"    // EventTime reads something else
+	EventTimeOutOfRange  Reason = "event_time_out_of_range" // not in the years 2000 to 2100, UTC
+	EventTimeInFuture    Reason = "event_time_in_future"    // later than the record's timestamp + Limits.Skew
 )
 
 // MissingField is the reason for a required field that is not there, null, or
@@ -44,7 +47,7 @@ func BadValue(name string) Reason { return Reason("bad_value:" + name) }
 func Reasons() []Reason {
 	rs := []Reason{
 		NullValue, TooLarge, BadUTF8, MalformedJSON, DuplicateKey, NewerSchemaVersion, UnknownEventType,
-		BadPrice, BadQuantity, BadCurrency,
+		BadPrice, BadQuantity, NegativeCancellation, BadCurrency,
 		BadEventTime, AmbiguousEventTime, EventTimeOutOfRange, EventTimeInFuture,
 	}
 	for _, f := range []field{fSchemaVersion, fEventID, fEventType, fEventTime, fProductID, fOrderID, fUnitPrice, fQuantity, fCurrency} {
