@@ -2,7 +2,6 @@ package pipelines
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -17,17 +16,18 @@ import (
 const stale = 5 * time.Minute
 
 // ServeMetrics serves /metrics, /healthz and /readyz of the job in this process
-// whose source has this ID, until ctx ends, and returns the address of /metrics. An empty listen serves
-// nothing.
-func ServeMetrics(ctx context.Context, listen, source string) (url string, err error) {
+// with this source, until ctx ends, and returns the address of /metrics. An empty listen serves
+// nothing. unready is how long a partition may bring no answer before the job counts as not ready.
+func ServeMetrics(ctx context.Context, listen string, source kafkaio.Options, unready time.Duration) (url string, err error) {
 	if listen == "" {
 		return "", nil
 	}
-	m := monitor{source: source, started: time.Now()}
+	m := monitor{source: source.ID, topic: source.Topic, unready: unready, started: time.Now()}
 	if err := telemetry.Registry.Register(m); err != nil {
 		return "", err
 	}
-	addr, err := telemetry.Serve(ctx, listen, m.ready)
+	context.AfterFunc(ctx, func() { telemetry.Registry.Unregister(m) })
+	addr, err := telemetry.Serve(ctx, listen, m.conditions)
 	return "http://" + addr + "/metrics", err
 }
 
@@ -35,20 +35,24 @@ func ServeMetrics(ctx context.Context, listen, source string) (url string, err e
 // a prometheus.Collector.
 type monitor struct {
 	source  string // ID of the source
+	topic   string
+	unready time.Duration
 	started time.Time
 }
 
 var (
 	watermarkDesc = prometheus.NewDesc("shopstream_watermark_seconds", "Watermark that the source reported, Unix time.", nil, nil)
-	lagDesc       = prometheus.NewDesc("shopstream_kafka_lag_records", "Records in the log that were not read.", []string{"partition"}, nil)
+	lagDesc       = prometheus.NewDesc("shopstream_kafka_lag_records", "Records in the log that were not read, up to the high watermark; not there while brokers do not say.", []string{"partition"}, nil)
 	offsetDesc    = prometheus.NewDesc("shopstream_kafka_next_offset", "Next offset to read.", []string{"partition"}, nil)
 	highDesc      = prometheus.NewDesc("shopstream_kafka_high_event_time_seconds", "Highest event time read, Unix time.", []string{"partition"}, nil)
+	fetchAgeDesc  = prometheus.NewDesc("shopstream_kafka_fetch_age_seconds", "Time since the last fetch that was answered; 0 while none is wanted.", []string{"partition"}, nil)
+	openDesc      = prometheus.NewDesc("shopstream_kafka_open_transaction_seconds", "For how long the next record has waited for the end of an open transaction; 0: it does not.", []string{"partition"}, nil)
 	commitAgeDesc = prometheus.NewDesc("shopstream_commit_age_seconds", "Time since the last ledger row was written, or since the start.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m monitor) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{watermarkDesc, lagDesc, offsetDesc, highDesc, commitAgeDesc} {
+	for _, d := range []*prometheus.Desc{watermarkDesc, lagDesc, offsetDesc, highDesc, fetchAgeDesc, openDesc, commitAgeDesc} {
 		ch <- d
 	}
 }
@@ -64,7 +68,15 @@ func (m monitor) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, p := range s.Partitions {
 		label := strconv.Itoa(int(p.Partition))
-		gauge(lagDesc, float64(p.Lag), label)
+		if p.Lag != kafkaio.UnknownLag {
+			gauge(lagDesc, float64(p.Lag), label)
+		}
+		gauge(fetchAgeDesc, p.Silent.Seconds(), label)
+		open := time.Duration(0)
+		if !p.OpenSince.IsZero() {
+			open = time.Since(p.OpenSince)
+		}
+		gauge(openDesc, open.Seconds(), label)
 		gauge(offsetDesc, float64(p.Next), label)
 		if p.High != kafkaio.NoTime {
 			gauge(highDesc, float64(p.High)/1000, label)
@@ -81,19 +93,49 @@ func (m monitor) commitAge() time.Duration {
 	return time.Since(last)
 }
 
-// ready returns an error while the job does not keep up: before its source has
-// read anything, and when there is lag but no commit for too long.
-func (m monitor) ready() error {
+// conditions say whether the job keeps up: not before its source has read
+// anything, not while a partition brings no answers, and not when there are
+// records to read but no commit for too long.
+func (m monitor) conditions() []telemetry.Condition {
 	s := kafkaio.StatusOf(m.source)
 	if len(s.Partitions) == 0 {
-		return errors.New("the source has not started")
+		return []telemetry.Condition{{Name: "source", Detail: "it has not started"}}
 	}
-	var lag int64
+	return []telemetry.Condition{
+		m.fetches(s),
+		m.commits(s.Lag(), m.commitAge()),
+		{Name: "transactions", OK: true, Detail: s.OpenTransaction(m.topic, time.Now())},
+	}
+}
+
+func (m monitor) fetches(s kafkaio.Status) telemetry.Condition {
+	var worst kafkaio.PartitionStatus
+	n := 0
 	for _, p := range s.Partitions {
-		lag += p.Lag
+		if p.Silent < m.unready {
+			continue
+		}
+		if n++; p.Silent > worst.Silent {
+			worst = p
+		}
 	}
-	if age := m.commitAge(); lag > 0 && age > stale {
-		return fmt.Errorf("%d records behind and nothing committed for %s", lag, age.Round(time.Second))
+	c := telemetry.Condition{Name: "kafka", OK: n == 0}
+	if n > 0 {
+		c.Detail = fmt.Sprintf("partition %d: no fetch was answered for %s", worst.Partition, worst.Silent.Round(time.Second))
+		if worst.Problem != nil {
+			c.Detail += fmt.Sprintf(": %s", worst.Problem)
+		}
+		if n > 1 {
+			c.Detail += fmt.Sprintf("; %d of %d partitions are without answers", n, len(s.Partitions))
+		}
 	}
-	return nil
+	return c
+}
+
+func (m monitor) commits(lag int64, age time.Duration) telemetry.Condition {
+	c := telemetry.Condition{Name: "commits", OK: true}
+	if lag > 0 && age > stale {
+		c.OK, c.Detail = false, fmt.Sprintf("%d records behind and nothing committed for %s", lag, age.Round(time.Second))
+	}
+	return c
 }

@@ -42,6 +42,7 @@ type Kafka struct {
 	Group        string        `yaml:"group" flag:"group" default:"shopstream" check:"name" help:"consumer group that offsets are reported to, for lag tools"`
 	Start        string        `yaml:"start" flag:"start" default:"ledger" check:"start" help:"where to begin: ledger (where the lake ends), earliest, latest or an RFC 3339 time"`
 	IdleAfter    time.Duration `yaml:"idle_after" flag:"idle-after" default:"5s" min:"0s" max:"1h" help:"a partition silent for so long no longer holds up time (0s: it always does)"`
+	UnreadyAfter time.Duration `yaml:"unready_after" default:"30s" min:"1s" max:"1h" help:"a job with a partition whose broker has answered no fetch for so long is not ready"`
 }
 
 // StartTime returns the time that Start names; false if it is a word.

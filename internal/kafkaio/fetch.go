@@ -41,14 +41,12 @@ type fetcher struct {
 	// fetchBytes is how much to ask for at once; it changes with the number of partitions.
 	fetchBytes func() int32
 
-	topicID  string
-	chunks   chan chunk
-	high     atomic.Int64 // high watermark (or last stable offset) of the newest fetch; −1 before it
-	since    atomic.Int64 // since when the leader answers, by uptime; 0: it does not
-	answered atomic.Int64 // when it last did, by uptime
-	failed   atomic.Pointer[error]
-	cancel   context.CancelFunc
-	done     chan struct{}
+	topicID string
+	chunks  chan chunk
+	told    *told
+	failed  atomic.Pointer[error]
+	cancel  context.CancelFunc
+	done    chan struct{}
 
 	// Of the reading side only.
 	current *chunk // nil: take the next one from chunks
@@ -72,9 +70,8 @@ func startFetcher(r *reader, partition int32, offset int64) *fetcher {
 	f := &fetcher{
 		topic: r.opts.Topic, topicID: r.topicID, partition: partition,
 		eventTime: r.eventTime, skew: r.opts.Skew.Milliseconds(), maxBytes: r.opts.MaxBytes, fetchBytes: r.share.Load,
-		chunks: make(chan chunk, 2), cancel: cancel, done: make(chan struct{}), pos: offset,
+		told: newTold(), chunks: make(chan chunk, 2), cancel: cancel, done: make(chan struct{}), pos: offset,
 	}
-	f.high.Store(-1)
 	if r.replay != nil {
 		go f.replay(ctx, r, offset)
 	} else {
@@ -86,12 +83,6 @@ func startFetcher(r *reader, partition int32, offset int64) *fetcher {
 func (f *fetcher) stop() {
 	f.cancel()
 	<-f.done
-}
-
-// answers reports whether the leader answers: fetches come back, and did so
-// just now.
-func (f *fetcher) answers() bool {
-	return f.since.Load() > 0 && uptime()-time.Duration(f.answered.Load()) < answerWait
 }
 
 // err is the error that ended the fetcher, or nil.
@@ -130,16 +121,18 @@ func (f *fetcher) next(n int) ([]Record, int64) {
 
 func (f *fetcher) run(ctx context.Context, client sarama.Client, offset int64) {
 	defer close(f.done)
+	f.told.ask()
 	wait := retryWait
 	var unknownSince time.Time
 	for ctx.Err() == nil {
 		err := f.session(ctx, client, &offset)
-		if f.since.Swap(0) > 0 { // it had answered
+		if f.told.since.Swap(0) > 0 { // it had answered
 			wait, unknownSince = retryWait, time.Time{}
 		}
 		if err == nil || ctx.Err() != nil {
 			return
 		}
+		f.told.problem.Store(&err)
 		if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 			if unknownSince.IsZero() {
 				unknownSince = time.Now()
@@ -218,9 +211,7 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 		case block.Err != sarama.ErrNoError:
 			return fmt.Errorf("fetch from %s: %w", leader.Addr(), block.Err)
 		}
-		now := uptime()
-		f.answered.Store(int64(now))
-		f.since.CompareAndSwap(0, int64(now))
+		f.told.answer()
 		if block == nil {
 			continue
 		}
@@ -228,14 +219,12 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 		if err != nil {
 			return &fatalError{err}
 		}
-		f.high.Store(committed(block))
+		f.told.ends(block.HighWaterMarkOffset, committed(block), c.next)
 		switch {
 		case c.next > *offset:
 			size = f.fetchBytes()
-			select {
-			case f.chunks <- c:
+			if f.deliver(ctx, c) {
 				*offset = c.next
-			case <-ctx.Done():
 			}
 		case cutShort(block):
 			if size >= maxFetchBytes {
@@ -247,6 +236,24 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 		}
 	}
 	return nil
+}
+
+// deliver hands a chunk to the reader, and waits while the reader is behind.
+// It reports whether it could.
+func (f *fetcher) deliver(ctx context.Context, c chunk) bool {
+	select {
+	case f.chunks <- c:
+		return true
+	default:
+	}
+	f.told.asking.Store(0)
+	defer f.told.ask()
+	select {
+	case f.chunks <- c:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // fetch asks for one block. It returns none where the broker answers without

@@ -157,7 +157,7 @@ func (p *replay) mark(w Windowing, st *restriction) *Mark {
 // there, from Kafka.
 func (f *fetcher) replay(ctx context.Context, r *reader, offset int64) {
 	part := r.replay.part(f.partition)
-	f.high.Store(part.End)
+	f.told.ends(part.End, part.End, offset)
 	send := func(c chunk) {
 		select {
 		case f.chunks <- c:

@@ -48,6 +48,8 @@ type reader struct {
 	idleSince time.Time           // since when all partitions are idle; zero: they are not
 	idleFrom  int64               // the watermark then
 	refreshed time.Time           // when partitions were last looked for
+
+	warned time.Time // when an open transaction was last warned of; of the call that reads
 }
 
 func newReader(client sarama.Client, o *Options, eventTime EventTimeFunc, topicID string) *reader {
@@ -116,8 +118,9 @@ func (r *reader) turn(st *restriction) (turn, error) {
 		if ready && (p == nil || q.High < p.High) {
 			p = q
 		}
-		// A partition whose leader does not answer holds the watermark: reading far ahead of it would only fill memory.
-		if (ready || q.Next < f.high.Load() || !f.answers()) && (!waiting || q.High < low) {
+		// A partition whose leader does not answer, or whose next records wait for a transaction to end, holds the
+		// watermark: reading far ahead of it would only fill memory.
+		if (ready || q.Next < f.told.high.Load() || !f.told.answers()) && (!waiting || q.High < low) {
 			low, waiting = q.High, true
 		}
 	}
@@ -166,16 +169,17 @@ func (r *reader) fetcher(p *partState) *fetcher {
 
 // idle reports whether the partition was read up to its high watermark and
 // brought nothing for IdleAfter, during which its leader answered: a broker
-// that is away or hangs does not make a partition idle.
+// that is away or hangs does not make a partition idle, nor does a transaction
+// that is open, whose records are in the log.
 func (r *reader) idle(p *partState) bool {
 	if r.opts.IdleAfter <= 0 || p.End != noEnd {
 		return false
 	}
 	f := r.fetchers[p.ID]
-	if f == nil || !f.answers() || p.Next < f.high.Load() {
+	if f == nil || !f.told.answers() || p.Next < f.told.high.Load() {
 		return false
 	}
-	return uptime()-time.Duration(f.since.Load()) >= r.opts.IdleAfter && time.Since(r.lastData[p.ID]) >= r.opts.IdleAfter
+	return uptime()-time.Duration(f.told.since.Load()) >= r.opts.IdleAfter && time.Since(r.lastData[p.ID]) >= r.opts.IdleAfter
 }
 
 // drained is upToDate for a caller that is not reading.
@@ -186,11 +190,11 @@ func (r *reader) drained(st *restriction) bool {
 }
 
 // upToDate reports whether every partition was read to where its leader, which
-// answers, last said that it ends.
+// answers, last said that its committed records end.
 func (r *reader) upToDate(st *restriction) bool {
 	for i := range st.Parts {
 		p := &st.Parts[i]
-		if f := r.fetchers[p.ID]; !p.done() && (f == nil || !f.answers() || p.Next < f.high.Load()) {
+		if f := r.fetchers[p.ID]; !p.done() && (f == nil || !f.told.answers() || p.Next < f.told.stable.Load()) {
 			return false
 		}
 	}
@@ -287,9 +291,10 @@ func (r *reader) status(st *restriction) Status {
 	s := Status{Watermark: st.Watermark}
 	for i := range st.Parts {
 		p := &st.Parts[i]
-		ps := PartitionStatus{Partition: p.ID, Next: p.Next, High: p.High}
+		ps := PartitionStatus{Partition: p.ID, Next: p.Next, High: p.High, Lag: UnknownLag}
 		if f := r.fetchers[p.ID]; f != nil {
-			ps.Lag = max(0, f.high.Load()-p.Next)
+			ps.told = f.told
+			ps.told.status(&ps)
 		}
 		s.Partitions = append(s.Partitions, ps)
 	}

@@ -8,13 +8,21 @@ import (
 
 // still is a fetcher without a connection, as if a leader had answered.
 func still(pos, high int64, chunks ...chunk) *fetcher {
-	f := &fetcher{chunks: make(chan chunk, len(chunks)), pos: pos}
+	f := &fetcher{told: newTold(), chunks: make(chan chunk, len(chunks)), pos: pos}
 	for _, c := range chunks {
 		f.chunks <- c
 	}
-	f.high.Store(high)
-	f.since.Store(int64(uptime() - time.Hour))
-	f.answered.Store(int64(uptime()))
+	f.told.ends(high, high, pos)
+	f.told.since.Store(int64(uptime() - time.Hour))
+	f.told.answered.Store(int64(uptime()))
+	return f
+}
+
+// open is a fetcher that has read up to pos, where a transaction is open; the
+// log ends at high.
+func open(pos, high int64) *fetcher {
+	f := still(pos, pos)
+	f.told.ends(high, pos, pos)
 	return f
 }
 
@@ -29,8 +37,8 @@ func stillReader(o Options, fetchers ...*fetcher) *reader {
 func one(offset int64) chunk { return chunk{records: []Record{{Offset: offset}}, next: offset + 1} }
 
 func TestTurn(t *testing.T) {
-	silent := func(f *fetcher) *fetcher { f.since.Store(0); return f }
-	hung := func(f *fetcher) *fetcher { f.answered.Store(int64(uptime() - time.Minute)); return f }
+	silent := func(f *fetcher) *fetcher { f.told.since.Store(0); return f }
+	hung := func(f *fetcher) *fetcher { f.told.answered.Store(int64(uptime() - time.Minute)); return f }
 	for _, c := range []struct {
 		name  string
 		highs []int64
@@ -47,6 +55,8 @@ func TestTurn(t *testing.T) {
 		{"far ahead of one whose leader has not answered yet", []int64{9000, 100}, []*fetcher{still(0, 1, one(0)), silent(still(0, -1))}, -1},
 		{"far ahead of one whose leader is away", []int64{9000, 100}, []*fetcher{still(0, 1, one(0)), silent(still(5, 5))}, -1},
 		{"far ahead of one whose leader hangs", []int64{9000, 100}, []*fetcher{still(0, 1, one(0)), hung(still(5, 5))}, -1},
+		{"far ahead of one that waits for a transaction", []int64{9000, 100}, []*fetcher{still(0, 1, one(0)), open(5, 6)}, -1},
+		{"a little ahead of one that waits for a transaction", []int64{1000, 100}, []*fetcher{still(0, 1, one(0)), open(5, 6)}, 0},
 		{"a little ahead of one whose leader hangs", []int64{1000, 100}, []*fetcher{still(0, 1, one(0)), hung(still(5, 5))}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -111,13 +121,14 @@ func TestIdle(t *testing.T) {
 	}{
 		{"read up, silent, leader answers", nil, true},
 		{"switched off", func(o *Options, _ *fetcher, _ *partState, _ *reader) { o.IdleAfter = 0 }, false},
-		{"has more", func(_ *Options, f *fetcher, _ *partState, _ *reader) { f.high.Store(6) }, false},
+		{"has more", func(_ *Options, f *fetcher, _ *partState, _ *reader) { f.told.high.Store(6) }, false},
+		{"has more behind an open transaction", func(_ *Options, f *fetcher, _ *partState, _ *reader) { f.told.ends(6, 5, 5) }, false},
 		{"has an end", func(_ *Options, _ *fetcher, p *partState, _ *reader) { p.End = 7 }, false},
 		{"brought records just now", func(_ *Options, _ *fetcher, _ *partState, r *reader) { r.lastData[0] = time.Now() }, false},
-		{"no answer yet", func(_ *Options, f *fetcher, _ *partState, _ *reader) { f.since.Store(0); f.high.Store(-1) }, false},
-		{"leader came back just now", func(_ *Options, f *fetcher, _ *partState, _ *reader) { f.since.Store(int64(uptime())) }, false},
+		{"no answer yet", func(_ *Options, f *fetcher, _ *partState, _ *reader) { f.told.since.Store(0); f.told.high.Store(-1) }, false},
+		{"leader came back just now", func(_ *Options, f *fetcher, _ *partState, _ *reader) { f.told.since.Store(int64(uptime())) }, false},
 		{"leader hangs", func(_ *Options, f *fetcher, _ *partState, _ *reader) {
-			f.answered.Store(int64(uptime() - time.Minute))
+			f.told.answered.Store(int64(uptime() - time.Minute))
 		}, false},
 	} {
 		r := stillReader(Options{IdleAfter: time.Second}, still(5, 5))

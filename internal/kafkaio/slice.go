@@ -38,6 +38,7 @@ func (fn *reading) slice(ctx context.Context, rt *sdf.LockRTracker, emit func(be
 	}
 	status := r.status(st)
 	r.reached.Store(&status)
+	r.warnOpen(&status, time.Now())
 	src.publish(status, st.Group)
 	if st.Finished {
 		if err := r.commitOffsets(status); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -134,12 +135,36 @@ type Status struct {
 type PartitionStatus struct {
 	Partition int32
 	Next      int64 // the next offset to read
-	Lag       int64 // records in the log that were not read
+	Lag       int64 // records in the log that were not read, up to the high watermark; UnknownLag: the leader does not say
 	High      int64 // highest event time, ms, or NoTime
+
+	Silent  time.Duration // for how long fetches have not been answered; 0 where none is wanted, since reading is behind
+	Problem error         // what the newest fetch failed with; nil: it did not
+
+	OpenSince time.Time // since when the next record waits for the end of an open transaction; zero: it does not
+	OpenAt    int64     // first offset of that transaction
+
+	told *told // nil: nobody reads the partition
+}
+
+// UnknownLag is the lag of a partition whose leader does not answer.
+const UnknownLag = -1
+
+// Lag is the sum over the partitions, or UnknownLag if that of one is unknown.
+func (s *Status) Lag() int64 {
+	var sum int64
+	for _, p := range s.Partitions {
+		if p.Lag == UnknownLag {
+			return UnknownLag
+		}
+		sum += p.Lag
+	}
+	return sum
 }
 
 // StatusOf returns what the source with this ID has reached in this process,
-// by partition. It stays when the source is closed.
+// by partition, and what the leaders have said by now. It stays when the source
+// is closed.
 func StatusOf(id string) Status {
 	out := Status{Watermark: NoTime}
 	v, ok := sources.Load(id)
@@ -154,6 +179,11 @@ func StatusOf(id string) Status {
 		out.Partitions = append(out.Partitions, st.Partitions...)
 		if first || st.Watermark < out.Watermark {
 			out.Watermark, first = st.Watermark, false
+		}
+	}
+	for i := range out.Partitions {
+		if p := &out.Partitions[i]; p.told != nil {
+			p.told.status(p)
 		}
 	}
 	slices.SortFunc(out.Partitions, func(a, b PartitionStatus) int { return int(a.Partition) - int(b.Partition) })

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -46,7 +45,7 @@ func TestProgress(t *testing.T) {
 		t.Errorf("the last commit was at %s, before the test", got.LastCommit)
 	}
 
-	text := scrape(t, nil)
+	text := scrape(t, nil, http.StatusOK, "ok\n")
 	for _, want := range []string{
 		"shopstream_records_read_total 50\n", `shopstream_records_total{lane="silver"} 20` + "\n", `shopstream_records_total{lane="duplicates"} 10` + "\n",
 		`shopstream_records_total{lane="late"} 10` + "\n", `shopstream_records_total{lane="dead_letters"} 10` + "\n", `shopstream_dead_letters_total{reason="bad_price"} 10` + "\n",
@@ -58,11 +57,11 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-func scrape(t *testing.T, ready error) string {
+func scrape(t *testing.T, conditions []Condition, wantStatus int, wantText string) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	addr, err := Serve(ctx, "127.0.0.1:0", func() error { return ready })
+	addr, err := Serve(ctx, "127.0.0.1:0", func() []Condition { return conditions })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +71,6 @@ func scrape(t *testing.T, ready error) string {
 	}
 	if status, _ := fetch(t, addr, "/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz: status %d", status)
-	}
-	wantStatus, wantText := http.StatusOK, "ok\n"
-	if ready != nil {
-		wantStatus, wantText = http.StatusServiceUnavailable, ready.Error()+"\n"
 	}
 	if status, text := fetch(t, addr, "/readyz"); status != wantStatus || text != wantText {
 		t.Errorf("/readyz: status %d, %q, want %d, %q", status, text, wantStatus, wantText)
@@ -102,11 +97,13 @@ func fetch(t *testing.T, addr, path string) (int, string) {
 }
 
 func TestNotReady(t *testing.T) {
-	scrape(t, errors.New("40 records behind"))
+	scrape(t, []Condition{{"commits", true, ""}, {"late", true, "7 % of events"}}, http.StatusOK, "ok\nlate: 7 % of events\n")
+	scrape(t, []Condition{{"late", true, "7 % of events"}, {"kafka", false, "no answer"}, {"commits", false, "40 records behind"}},
+		http.StatusServiceUnavailable, "not ready\nkafka: no answer\ncommits: 40 records behind\nlate: 7 % of events\n")
 }
 
 func TestServeRefuses(t *testing.T) {
-	addr, err := Serve(t.Context(), "127.0.0.1:0", func() error { return nil })
+	addr, err := Serve(t.Context(), "127.0.0.1:0", func() []Condition { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

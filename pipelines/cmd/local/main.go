@@ -163,7 +163,7 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	}
 	defer func() { err = errors.Join(err, events.close()) }()
 	pipelines.LimitMemory(o.Source.Budget)
-	url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source.ID)
+	url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source, cfg.Kafka.UnreadyAfter)
 	if err != nil {
 		return err
 	}

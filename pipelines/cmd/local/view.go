@@ -103,9 +103,9 @@ func (v *view) draw() {
 	rate := float64(p.Read-v.before.Read) / max(now.Sub(v.at).Seconds(), 0.001)
 	v.before, v.at = p, now
 	status := kafkaio.StatusOf(v.o.Source.ID)
-	var lag int64
-	for _, s := range status.Partitions {
-		lag += s.Lag
+	lag := "unknown: no answer from Kafka"
+	if n := status.Lag(); n != kafkaio.UnknownLag {
+		lag = number(n)
 	}
 	clock := now.Sub(v.started).Round(time.Second).String()
 	if v.e.total > 0 && !v.e.replay {
@@ -121,7 +121,7 @@ func (v *view) draw() {
 	}
 	if !v.terminal {
 		fmt.Fprintf(v.w, "%s  read %s (%s/s, lag %s)  silver %s  duplicates %s  late %s  dead letters %s  revenue as read %s, final %s\n",
-			clock, number(p.Read), number(int64(rate)), number(lag), number(p.Silver), number(p.Duplicates), number(p.Late), number(dead), amounts(p.Provisional), final)
+			clock, number(p.Read), number(int64(rate)), lag, number(p.Silver), number(p.Duplicates), number(p.Late), number(dead), amounts(p.Provisional), final)
 		return
 	}
 	var b strings.Builder
@@ -130,7 +130,7 @@ func (v *view) draw() {
 	}
 	lines := []string{
 		fmt.Sprintf("  %-12s %s", "running", clock),
-		fmt.Sprintf("  %-12s %s records, %s/s, lag %s", "read", number(p.Read), number(int64(rate)), number(lag)),
+		fmt.Sprintf("  %-12s %s records, %s/s, lag %s", "read", number(p.Read), number(int64(rate)), lag),
 		fmt.Sprintf("  %-12s %s silver, %s duplicates, %s late, %s dead letters", "in the lake", number(p.Silver), number(p.Duplicates), number(p.Late), number(dead)),
 		fmt.Sprintf("  %-12s %s (as read, provisional)", "revenue", amounts(p.Provisional)),
 		fmt.Sprintf("  %-12s %s (final)", "", final),
@@ -138,6 +138,9 @@ func (v *view) draw() {
 	}
 	if v.sending.Records > 0 {
 		lines = slices.Insert(lines, 1, fmt.Sprintf("  %-12s %s events, %s/s", "shop", number(v.sending.Records), number(int64(v.sending.Rate))))
+	}
+	if open := status.OpenTransaction(v.o.Source.Topic, now); open != "" {
+		lines = append(lines, "  "+open)
 	}
 	if v.note != "" {
 		lines = append(lines, "  "+v.note)

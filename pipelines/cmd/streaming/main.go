@@ -125,7 +125,7 @@ func run(ctx context.Context, o pipelines.StreamingOptions, runner string, cfg c
 	switch {
 	case pipelines.InProcess(runner):
 		pipelines.LimitMemory(o.Source.Budget)
-		url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source.ID)
+		url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source, cfg.Kafka.UnreadyAfter)
 		if err != nil {
 			return err
 		}
