@@ -71,10 +71,11 @@ func (l *smallLake) hour(start time.Time, silver []lake.SilverRow, late []lake.S
 	r := lake.Row{Window: window, End: window + 3_600_000, Silver: int64(len(silver)), Late: int64(len(late)), LateDates: map[string]int64{}}
 	r.Read = r.Silver + r.Late
 	r.Mark = &kafkaio.Mark{Watermark: r.End}
+	r.Files = []lake.File{{Lane: lake.Bronze, Name: lake.LaneName(lake.Bronze, window, 0), Rows: r.Read}} // gold reads none
 	put := func(lane lake.Lane, name string, n int, data []byte, err error) {
 		l.must(err)
 		l.must(l.st.Put(ctx, name, data))
-		r.Files = append(r.Files, lake.File{Lane: lane, Name: name, Rows: int64(n), Bytes: int64(len(data))})
+		r.Files = append(r.Files, lake.File{Lane: lane, Name: name, Rows: int64(n), Bytes: int64(len(data)), CRC: lake.CRC(data)})
 	}
 	if len(silver) > 0 {
 		data, err := lake.EncodeSilver(nil, silver)

@@ -232,7 +232,7 @@ func (p *part) write(ctx context.Context, st Store, name string) (compactedFile,
 		return compactedFile{}, err
 	}
 	silverEncoder.writers.Put(w)
-	f := File{Lane: Silver, Name: name, Rows: total, Bytes: int64(out.Len())}
+	f := File{Lane: Silver, Name: name, Rows: total, Bytes: int64(out.Len()), CRC: CRC(out.Bytes())}
 	if err := st.Put(ctx, name, out.Bytes()); err != nil {
 		return compactedFile{}, err
 	}

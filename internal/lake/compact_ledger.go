@@ -131,6 +131,10 @@ func readCompactions(ctx context.Context, st Store) (map[civil.Date]*compaction,
 		if err != nil {
 			return nil, err
 		}
+		if date, ok := dateFiled(compactionsDir, info.Name); !ok || compactionName(date) != info.Name {
+			warnForeign(st, info.Name)
+			continue
+		}
 		names = append(names, info.Name)
 	}
 	read := make([]compaction, len(names))

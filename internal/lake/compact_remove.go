@@ -20,6 +20,9 @@ func RemoveReplaced(ctx context.Context, st Store, l *Ledger, grace time.Duratio
 		if err != nil {
 			return removed, err
 		}
+		if date, ok := dateFiled(compactionsDir, info.Name); !ok || compactionName(date) != info.Name {
+			continue // readCompactions has warned of it
+		}
 		if time.Since(info.Modified) < grace {
 			continue
 		}

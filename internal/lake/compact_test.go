@@ -48,7 +48,8 @@ func fillSilver(t testing.TB, st Store, from, to int64) {
 		late := LateRow{SilverRow: silverRows(1)[0], Category: "toys"}
 		late.KafkaPartition, late.KafkaOffset = 9, i
 		row.Files = append(row.Files, putFile(t, st, LaneName(Late, window, 0), []LateRow{late}, EncodeLate))
-		row.Late, row.Read = 1, row.Silver+1
+		row.Late, row.Read, row.LateDates = 1, row.Silver+1, map[string]int64{"2026-03-01": 1}
+		row.Files = append(row.Files, File{Lane: Bronze, Name: LaneName(Bronze, window, 0), Rows: row.Read}) // nobody reads it here
 		if err := PutRow(t.Context(), st, row); err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +130,7 @@ func TestCompact(t *testing.T) {
 		if diff := gocmp.Diff(start, l.Resume()); diff != "" {
 			t.Errorf("it is resumed otherwise:\n%s", diff)
 		}
-		if files := l.RowFiles(l.Rows[0]); len(files) != 3 { // two compacted, one late
+		if files := l.RowFiles(l.Rows[0]); len(files) != 4 { // two compacted, one late, bronze
 			t.Errorf("the first row has files %v", files)
 		}
 
@@ -199,8 +200,11 @@ func TestCompactClosed(t *testing.T) {
 	for i := range rows {
 		rows[i].KafkaPartition, rows[i].KafkaOffset, rows[i].EventTime = 8, int64(i), unsealed.Window*1000
 	}
-	unsealed.Files = []File{putFile(t, st, SilverName(unsealed.Window, "toys", 0), rows, EncodeSilver)}
-	unsealed.Silver, unsealed.Read, unsealed.Late = 3, 3, 0
+	unsealed.Files = []File{
+		putFile(t, st, SilverName(unsealed.Window, "toys", 0), rows, EncodeSilver),
+		{Lane: Bronze, Name: LaneName(Bronze, unsealed.Window, 0), Rows: 3},
+	}
+	unsealed.Silver, unsealed.Read, unsealed.Late, unsealed.LateDates = 3, 3, 0, nil
 	if err := PutRow(t.Context(), st, unsealed); err != nil {
 		t.Fatal(err)
 	}

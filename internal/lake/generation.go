@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/shopstream/internal/kafkaio"
 )
 
 // A lake that was built again is a lake of its own in a folder of the first
@@ -140,7 +142,7 @@ func openGeneration(ctx context.Context, root Store, n int) (Store, error) {
 // readPointer returns nil where there is none.
 func readPointer(ctx context.Context, root Store) (*pointer, error) {
 	var p pointer
-	switch err := getJSON(ctx, root, generationName, &p); {
+	switch err := getWitnessed(ctx, root, generationName, &p); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
@@ -149,6 +151,16 @@ func readPointer(ctx context.Context, root Store) (*pointer, error) {
 		return nil, damaged(root, generationName, fmt.Errorf("expected a generation of 1 or more, found %d", p.Generation))
 	}
 	return &p, nil
+}
+
+// peekPointer returns what the pointer says, whether it has a checksum or not.
+func peekPointer(ctx context.Context, root Store) (p pointer, ok bool) {
+	data, err := root.Get(ctx, generationName)
+	if err != nil {
+		return p, false
+	}
+	_, err = decodeObject(generationName, data, &p)
+	return p, errors.Is(err, errNoSum) && p.Generation > 0
 }
 
 // checkCurrent returns an error unless the store is the lake's current
@@ -193,6 +205,7 @@ func NewGeneration(ctx context.Context, lease *Lease, st Store) (fresh Store, er
 	}
 	*generationsOf(fresh) = generations{root, next}
 	lease.cover(fresh)
+	track(fresh, kafkaio.NoTime, kafkaio.NoTime)
 	return fresh, nil
 }
 
@@ -213,7 +226,7 @@ func Switch(ctx context.Context, lease *Lease, fresh Store) error {
 	if err := fresh.Sync(ctx); err != nil {
 		return err
 	}
-	if err := putDurably(ctx, root, generationName, p); err != nil {
+	if err := putWitnessed(ctx, root, generationName, p); err != nil {
 		return err
 	}
 	return root.Sync(ctx)
@@ -296,7 +309,7 @@ func removeGeneration(ctx context.Context, root Store, n int) error {
 	if n > 0 {
 		return removeFolder(ctx, root, generationPath(n))
 	}
-	if err := root.Delete(ctx, settingsName); err != nil { // first: what is left is no lake
+	if err := deleteWitnessed(ctx, root, settingsName); err != nil { // first: what is left is no lake
 		return err
 	}
 	for _, dir := range ofTheLake {

@@ -104,7 +104,7 @@ func TestGenerations(t *testing.T) {
 				}
 				names = append(names, info.Name)
 			}
-			if diff := cmp.Diff([]string{"generation.json", "generations/4/lake.json", "models/a"}, names); diff != "" {
+			if diff := cmp.Diff([]string{"generation.json", "generation.json.was", "generations/4/lake.json", "generations/4/lake.json.was", "models/a"}, names); diff != "" {
 				t.Errorf("what is left (-want +got):\n%s", diff)
 			}
 		})
@@ -117,8 +117,7 @@ func TestDamagedGeneration(t *testing.T) {
 		`{`:                "damaged",
 		`{"generation":3}`: "expected the lake in generations/3",
 	} {
-		st := newLocal(t)
-		put(t, st, settingsName)
+		st := newOldLake(t)
 		if err := st.Put(t.Context(), generationName, []byte(content)); err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package lake
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -83,7 +82,7 @@ func CarryGoldInputs(ctx context.Context, from, to Store) error {
 // ReadGoldSettings returns the settings of the lake's gold; false if there is
 // none.
 func ReadGoldSettings(ctx context.Context, st Store) (s GoldSettings, ok bool, err error) {
-	switch err := getJSON(ctx, st, goldSettingsName, &s); {
+	switch err := getWitnessed(ctx, st, goldSettingsName, &s); {
 	case errors.Is(err, fs.ErrNotExist):
 		return s, false, nil
 	case err != nil:
@@ -94,7 +93,7 @@ func ReadGoldSettings(ctx context.Context, st Store) (s GoldSettings, ok bool, e
 
 // PutGoldSettings writes the settings.
 func PutGoldSettings(ctx context.Context, st Store, s GoldSettings) error {
-	return putDurably(ctx, st, goldSettingsName, s)
+	return putWitnessed(ctx, st, goldSettingsName, s)
 }
 
 // Publication says what of a date stands in gold, and how the newest attempt to
@@ -147,6 +146,10 @@ func ReadPublications(ctx context.Context, st Store) (map[civil.Date]Publication
 		if err != nil {
 			return nil, err
 		}
+		if date, ok := dateFiled(publicationsDir, info.Name); !ok || publicationName(date) != info.Name {
+			warnForeign(st, info.Name)
+			continue
+		}
 		names = append(names, info.Name)
 	}
 	read := make([]Publication, len(names))
@@ -171,15 +174,11 @@ func ReadPublications(ctx context.Context, st Store) (map[civil.Date]Publication
 
 // ReadPublication returns what stands of a date; false if nothing does.
 func ReadPublication(ctx context.Context, st Store, date civil.Date) (p Publication, ok bool, err error) {
-	data, err := st.Get(ctx, publicationName(date))
-	if errors.Is(err, fs.ErrNotExist) {
+	switch err := getJSON(ctx, st, publicationName(date), &p); {
+	case errors.Is(err, fs.ErrNotExist):
 		return p, false, nil
-	}
-	if err != nil {
+	case err != nil:
 		return p, false, err
-	}
-	if err := json.Unmarshal(data, &p); err != nil {
-		return p, false, damaged(st, publicationName(date), err)
 	}
 	return p, true, nil
 }

@@ -1,11 +1,12 @@
 package lake
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"reflect"
 	"slices"
@@ -17,13 +18,16 @@ import (
 // The ledger says what is in the lake. Readers follow it: a file that no
 // visible row names is a leftover of a run that was killed.
 //
-//	lake.json                                what must never change (Settings)
+//	lake.json                                what must never change (Settings); lake.json.was is its copy
 //	ledger/rows/date=…/<window>.json         Row: one base window
 //	ledger/seal.json                         the window up to which every row is written
 //	ledger/increments/date=…/<window>.bin    the window's additive sums
 //	ledger/metrics/date=…/<period>.json      MetricsRow
 //	ledger/metrics-seal.json
 //	ledger/closed.json                       the source declared its end (Closed)
+//
+// Each of these objects has a checksum (object.go), seals and end also one of the
+// rows before them (Chain), and what must not get lost a witness (witness.go).
 const (
 	settingsName    = "lake.json"
 	closedName      = "ledger/closed.json"
@@ -36,11 +40,17 @@ const (
 
 // inLedger reports whether an object is one that says what is in the lake.
 func inLedger(name string) bool {
+	name = strings.TrimSuffix(name, witnessSuffix)
 	return name == settingsName || name == generationName || strings.HasPrefix(name, "ledger/")
 }
 
 // formatVersion is the version of the ledger's and the lake's layout.
-const formatVersion = 2
+// Objects of the ledger have checksums since formatUnsummed's successor; lakes of
+// that format are read, and raised to formatVersion when a run goes on with them.
+const (
+	formatVersion  = 3
+	formatUnsummed = 2
+)
 
 // Settings are fixed when a lake is made: windows and files of different
 // settings do not fit together.
@@ -54,6 +64,8 @@ type Settings struct {
 	MaxEventBytes  int    `json:"max_event_bytes"`
 	Shards         int    `json:"shards"`
 	State          State  `json:"state"`
+	// Upgraded: the lake was made with format 2, whose objects have no checksums.
+	Upgraded bool `json:"upgraded,omitempty"`
 }
 
 // State says who knows where the writer of a lake has come to. The two do not
@@ -71,24 +83,31 @@ const (
 func Init(ctx context.Context, st Store, want Settings) error {
 	want.Format = formatVersion
 	want.State = cmp.Or(want.State, StateLedger)
-	data, err := json.MarshalIndent(want, "", "  ")
+	have, err := readSettings(ctx, st, "")
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := checkNoLake(ctx, st); err != nil {
+			return err
+		}
+		switch err := putNewSettings(ctx, st, want); {
+		case err == nil:
+			return witnessSettings(ctx, st)
+		case !errors.Is(err, ErrExists):
+			return err
+		}
+		have, err = readSettings(ctx, st, "")
+	}
 	if err != nil {
 		return err
 	}
-	err = st.PutNew(ctx, settingsName, append(data, '\n'))
-	if err == nil || !errors.Is(err, ErrExists) {
-		return err
-	}
-	var have Settings
-	if err := getJSON(ctx, st, settingsName, &have); err != nil {
-		return err
+	if have.Format == formatUnsummed || have.Upgraded {
+		have.Format, have.Upgraded = formatVersion, false // read as it is, and raised by Continue
 	}
 	if have.TopicID == "" || want.TopicID == "" {
 		have.TopicID, want.TopicID = "", ""
 	}
 	switch {
 	case have == want:
-		return nil
+		return witnessSettings(ctx, st)
 	case have.Topic == want.Topic && have.TopicID != want.TopicID:
 		return fmt.Errorf("topic %q was deleted and created again (its id was %s, it is %s): its offsets mean other records now. Read it into a new lake", want.Topic, have.TopicID, want.TopicID)
 	case have.State == StateRunner && want.State == StateLedger:
@@ -97,6 +116,47 @@ func Init(ctx context.Context, st Store, want Settings) error {
 		return fmt.Errorf("the lake %s belongs to jobs that go on from its ledger: continue it with --runner=prism, or use another lake", st.URI())
 	}
 	return fmt.Errorf("the lake %s was made with other settings: %s. Use those, or another lake", st.URI(), strings.Join(settingsDiff(have, want), "; "))
+}
+
+func putNewSettings(ctx context.Context, st Store, s Settings) error {
+	data, _, err := encodeObject(settingsName, s)
+	if err != nil {
+		return err
+	}
+	return st.PutNew(ctx, settingsName, data)
+}
+
+// witnessSettings keeps the copy of lake.json.
+func witnessSettings(ctx context.Context, st Store) error {
+	data, err := st.Get(ctx, settingsName)
+	if err != nil {
+		return err
+	}
+	have, err := st.Get(ctx, witnessOf(settingsName))
+	if err == nil && bytes.Equal(have, data) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return st.Put(ctx, witnessOf(settingsName), data)
+}
+
+// checkNoLake returns an error if the store has a ledger, though not the settings
+// that a lake begins with: they were lost, and others would not fit its files.
+func checkNoLake(ctx context.Context, st Store) error {
+	if _, err := st.Get(ctx, witnessOf(settingsName)); !errors.Is(err, fs.ErrNotExist) {
+		return cmp.Or(err, lost(st, settingsName))
+	}
+	for info, err := range st.List(ctx, "ledger/") {
+		if err != nil {
+			return err
+		}
+		if info.Name != leaseName && info.Name != goldLeaseName {
+			return fmt.Errorf("%s in %s is %w: %w, but %s is there: restore it from a copy, or use another lake", settingsName, st.URI(), ErrDamaged, errLost, info.Name)
+		}
+	}
+	return nil
 }
 
 func settingsDiff(have, want Settings) []string {
@@ -122,6 +182,7 @@ type File struct {
 	Name  string `json:"name"`
 	Rows  int64  `json:"rows"`
 	Bytes int64  `json:"bytes"`
+	CRC   uint32 `json:"crc32c,omitempty"` // CRC-32C of the content (CRC); 0: not known
 }
 
 // Row is the ledger's row of one base window [Window, End), ms since the
@@ -137,10 +198,12 @@ type Row struct {
 	Late       int64            `json:"late"`
 	Dead       map[string]int64 `json:"dead,omitempty"`       // by reason
 	LateDates  map[string]int64 `json:"late_dates,omitempty"` // late rows by the UTC date of their event
+	From       map[int32]int64  `json:"from,omitempty"`       // by partition: the offset of the first record read
 	Next       map[int32]int64  `json:"next,omitempty"`       // by partition: the offset after the last record read
 	Files      []File           `json:"files,omitempty"`
 	Increments string           `json:"increments,omitempty"` // file of the window's sums
-	Mark       *kafkaio.Mark    `json:"mark,omitempty"`       // the source had reported a watermark at End
+	IncrCRC    uint32           `json:"increments_crc32c,omitempty"`
+	Mark       *kafkaio.Mark    `json:"mark,omitempty"` // the source had reported a watermark at End
 }
 
 // MetricsRow is the metrics ledger's row of one period [Window, End): the
@@ -156,6 +219,9 @@ type MetricsRow struct {
 type Closed struct {
 	Offsets map[int32]int64 `json:"offsets"` // by partition: the offset after the last record read
 	Totals  Totals          `json:"totals"`
+	// Of all rows; nil in lakes of format 2.
+	Chain        *Chain `json:"chain,omitempty"`
+	MetricsChain *Chain `json:"metrics_chain,omitempty"`
 }
 
 // Totals are sums over rows.
@@ -212,18 +278,18 @@ func Total(rows []Row) Totals {
 // PutRow writes the row of a window after making durable all that was put so
 // far: the files that the row promises.
 func PutRow(ctx context.Context, st Store, r Row) error {
-	return putDurably(ctx, st, windowName(rowsDir, r.Window, ".json"), r)
+	return putRow(ctx, st, rowsDir, r.Window, r)
 }
 
-// PutIncrements writes the window's sums and returns the name of their file.
-func PutIncrements(ctx context.Context, st Store, window int64, data []byte) (string, error) {
+// PutIncrements writes the window's sums and returns their file's name and CRC.
+func PutIncrements(ctx context.Context, st Store, window int64, data []byte) (string, uint32, error) {
 	name := windowName(incrementsDir, window, ".bin")
-	return name, st.Put(ctx, name, data)
+	return name, CRC(data), st.Put(ctx, name, data)
 }
 
 // PutMetricsRow is PutRow for metrics.
 func PutMetricsRow(ctx context.Context, st Store, r MetricsRow) error {
-	return putDurably(ctx, st, windowName(metricsRowsDir, r.Window, ".json"), r)
+	return putRow(ctx, st, metricsRowsDir, r.Window, r)
 }
 
 // Close records that the source declared its end, after checking the identity
@@ -233,11 +299,16 @@ func Close(ctx context.Context, st Store) (Totals, error) {
 	if err != nil {
 		return Totals{}, err
 	}
+	l.Closed = nil
+	if err := l.checkChains(ctx, st); err != nil {
+		return Totals{}, err
+	}
 	t := Total(l.Rows)
 	if err := t.Check(); err != nil {
 		return t, err
 	}
-	return t, putDurably(ctx, st, closedName, Closed{Offsets: nextOffsets(l.Rows), Totals: t})
+	rows, metrics := chainOf(l.Rows, l.sums, Row.window, allWindows), chainOf(l.Metrics, l.metricsSums, MetricsRow.window, allWindows)
+	return t, putWitnessed(ctx, st, closedName, Closed{Offsets: nextOffsets(l.Rows), Totals: t, Chain: &rows, MetricsChain: &metrics})
 }
 
 // Sealed is the row of the sealed window: it and all before it are final. ok is
@@ -318,15 +389,4 @@ func nextOffsets(rows []Row) map[int32]int64 {
 		}
 	}
 	return next
-}
-
-func putDurably(ctx context.Context, st Store, name string, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if err := st.Sync(ctx); err != nil {
-		return err
-	}
-	return st.Put(ctx, name, append(data, '\n'))
 }

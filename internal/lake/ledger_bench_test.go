@@ -1,7 +1,6 @@
 package lake
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -45,17 +44,23 @@ func fillLedger(b *testing.B, st Store, rows int64) {
 	}
 	err := Parallel(int(rows), readers, func(n int) error {
 		i := int64(n)
-		r := Row{Window: w(i), End: w(i + 1), Read: 60_000, Silver: 59_000, Duplicates: 1000, Next: map[int32]int64{0: 1000 * i, 1: 1000 * i, 2: 1000 * i, 3: 1000 * i}}
+		r := Row{Window: w(i), End: w(i + 1), Read: 60_000, Silver: 52_000, Duplicates: 8000, From: map[int32]int64{}, Next: map[int32]int64{}}
 		for f := range 26 {
-			r.Files = append(r.Files, File{Lane: Silver, Name: SilverName(r.Window, fmt.Sprintf("category %d", f), 0), Rows: 2000, Bytes: 123_456})
+			r.Files = append(r.Files, File{Lane: Silver, Name: SilverName(r.Window, fmt.Sprintf("category %d", f), 0), Rows: 2000, Bytes: 123_456, CRC: 1 << 31})
 		}
 		for p := range int32(4) {
-			r.Files = append(r.Files, File{Lane: Bronze, Name: LaneName(Bronze, r.Window, p), Rows: 15_000, Bytes: 3_456_789})
+			r.From[p], r.Next[p] = 15_000*i, 15_000*i+15_000
+			r.Files = append(r.Files, File{Lane: Bronze, Name: LaneName(Bronze, r.Window, p), Rows: 15_000, Bytes: 3_456_789, CRC: 1 << 31})
 		}
 		if i%5 == 4 {
 			r.Mark = &kafkaio.Mark{Watermark: r.End, TopicID: "id"}
 		}
-		return st.Put(b.Context(), windowName(rowsDir, r.Window, ".json"), mustJSON(b, r))
+		name := windowName(rowsDir, r.Window, ".json")
+		data, _, err := encodeObject(name, r)
+		if err != nil {
+			return err
+		}
+		return st.Put(b.Context(), name, data)
 	})
 	if err == nil {
 		err = PutSeal(b.Context(), st, w(rows-1))
@@ -63,12 +68,4 @@ func fillLedger(b *testing.B, st Store, rows int64) {
 	if err != nil {
 		b.Fatal(err)
 	}
-}
-
-func mustJSON(b *testing.B, v any) []byte {
-	data, err := json.Marshal(v)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return data
 }

@@ -3,7 +3,6 @@ package lake
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,13 +17,17 @@ import (
 
 // Ledger is what was read of a lake's ledger.
 type Ledger struct {
-	Settings    Settings
-	Rows        []Row        // by window, provisional ones too
-	Metrics     []MetricsRow // by period, provisional ones too
-	Closed      *Closed      // nil: the source has not declared its end
-	seal        int64        // window up to which all rows are written, or NoTime
-	metricsSeal int64        // likewise of metrics: a period's start
-	compactions map[civil.Date]*compaction
+	Settings     Settings
+	Rows         []Row        // by window, provisional ones too
+	Metrics      []MetricsRow // by period, provisional ones too
+	Closed       *Closed      // nil: the source has not declared its end
+	seal         int64        // window up to which all rows are written, or NoTime
+	metricsSeal  int64        // likewise of metrics: a period's start
+	sums         []uint64     // checksums of Rows
+	metricsSums  []uint64     // of Metrics
+	chain        *Chain       // of the rows up to the seal; nil: not known
+	metricsChain *Chain       // likewise of metrics
+	compactions  map[civil.Date]*compaction
 }
 
 // ErrNoLake is wrapped by ReadLedger where there is no lake.
@@ -37,62 +40,70 @@ var ErrDamaged = errors.New("damaged")
 // closedReads is how often a ledger is read whose end does not fit its rows.
 const closedReads = 3
 
-// ReadLedger reads the whole ledger. A declared end fits the rows.
+// ReadLedger reads the whole ledger, and holds it to what it says of itself: each
+// object to its checksum, rows to the chain of seal and end, and a declared end to
+// the rows' totals.
 func ReadLedger(ctx context.Context, st Store) (*Ledger, error) {
 	for n := 1; ; n++ {
 		l, err := readOnce(ctx, st)
-		if err != nil || l.Closed == nil {
+		if err == nil {
+			err = l.checkChains(ctx, st)
+		}
+		if err == nil && l.Closed != nil {
+			if total := Total(l.Rows); !total.equal(l.Closed.Totals) {
+				err = fmt.Errorf("the ledger in %s is %w: %w: %s has the totals %+v, but its rows have %+v. The storage has lost or changed rows since: restore %s from a copy",
+					st.URI(), ErrDamaged, errChain, closedName, l.Closed.Totals, total, rowsDir)
+			}
+		}
+		// A run may have gone on with the lake meanwhile and sealed other rows.
+		again := errors.Is(err, errChain) || errors.Is(err, errLost)
+		if err == nil || !again || n == closedReads {
 			return l, err
-		}
-		total := Total(l.Rows)
-		if total.equal(l.Closed.Totals) {
-			return l, nil
-		}
-		// A run may have gone on with the lake meanwhile and declared the end again.
-		if n == closedReads {
-			return nil, fmt.Errorf("the ledger in %s is %w: %s has the totals %+v, but its rows have %+v. The storage has lost or changed rows since: restore %s from a copy",
-				st.URI(), ErrDamaged, closedName, l.Closed.Totals, total, rowsDir)
 		}
 	}
 }
 
-// readOnce reads the ledger; a declared end may not fit the rows.
+// readOnce reads the ledger; seals and a declared end may not fit the rows.
 func readOnce(ctx context.Context, st Store) (*Ledger, error) {
 	l := &Ledger{seal: kafkaio.NoTime, metricsSeal: kafkaio.NoTime}
-	if err := getJSON(ctx, st, settingsName, &l.Settings); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%w at %s: %w", ErrNoLake, st.URI(), err)
+	var err error
+	if l.Settings, err = readSettings(ctx, st, ""); errors.Is(err, fs.ErrNotExist) {
+		if lost := checkNoLake(ctx, st); lost != nil {
+			return nil, lost
 		}
+		return nil, fmt.Errorf("%w at %s: %w", ErrNoLake, st.URI(), err)
+	}
+	switch f := l.Settings.Format; {
+	case err != nil:
 		return nil, err
-	}
-	if l.Settings.Format < 1 {
-		return nil, damaged(st, settingsName, fmt.Errorf("expected a format of 1 to %d, found %d", formatVersion, l.Settings.Format))
-	}
-	if l.Settings.Format < formatVersion {
-		return nil, fmt.Errorf("the lake %s has format %d, this program reads %d: read the topic again into a new lake", st.URI(), l.Settings.Format, formatVersion)
-	}
-	if l.Settings.Format > formatVersion {
-		return nil, fmt.Errorf("the lake %s has format %d, this program reads up to %d: use a newer one", st.URI(), l.Settings.Format, formatVersion)
+	case f < 1:
+		return nil, damaged(st, settingsName, fmt.Errorf("expected a format of 1 to %d, found %d", formatVersion, f))
+	case f < formatUnsummed:
+		return nil, fmt.Errorf("the lake %s has format %d, this program reads %d and %d: read the topic again into a new lake", st.URI(), f, formatUnsummed, formatVersion)
+	case f > formatVersion:
+		return nil, fmt.Errorf("the lake %s has format %d, this program reads up to %d: use a newer one", st.URI(), f, formatVersion)
 	}
 	// Compactions and seals first: what is seen here has all its rows on disk,
 	// which a reading of the rows that comes later cannot miss.
-	var err error
 	if l.compactions, err = readCompactions(ctx, st); err != nil {
 		return nil, err
 	}
-	if l.seal, err = readSeal(ctx, st, sealName); err != nil {
+	if l.seal, l.chain, err = readSeal(ctx, st, sealName); err != nil {
 		return nil, err
 	}
-	if l.metricsSeal, err = readSeal(ctx, st, metricsSealName); err != nil {
+	if l.metricsSeal, l.metricsChain, err = readSeal(ctx, st, metricsSealName); err != nil {
 		return nil, err
 	}
 	if l.Closed, err = readClosed(ctx, st); err != nil {
 		return nil, err
 	}
-	if l.Rows, err = readAll(ctx, st, rowsDir, func(r Row) int64 { return r.Window }); err != nil {
+	if l.Rows, l.sums, err = readAll(ctx, st, rowsDir, Row.window); err != nil {
 		return nil, err
 	}
-	if l.Metrics, err = readAll(ctx, st, metricsRowsDir, func(r MetricsRow) int64 { return r.Window }); err != nil {
+	if l.Metrics, l.metricsSums, err = readAll(ctx, st, metricsRowsDir, MetricsRow.window); err != nil {
+		return nil, err
+	}
+	if err := l.checkRows(st); err != nil {
 		return nil, err
 	}
 	if err := l.checkCompactions(st); err != nil {
@@ -114,7 +125,7 @@ func readOnce(ctx context.Context, st Store) (*Ledger, error) {
 // readClosed returns nil where the source has not declared its end.
 func readClosed(ctx context.Context, st Store) (*Closed, error) {
 	var c Closed
-	switch err := getJSON(ctx, st, closedName, &c); {
+	switch err := getWitnessed(ctx, st, closedName, &c); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
@@ -127,20 +138,30 @@ func readClosed(ctx context.Context, st Store) (*Closed, error) {
 // of milliseconds, all of them waiting.
 const readers = 32
 
-// readAll reads the rows in a folder by window. One that is gone by the time
-// it is read was provisional: a run that goes on with the lake removes those.
-func readAll[T any](ctx context.Context, st Store, dir string, window func(T) int64) ([]T, error) {
+// readAll reads the rows in a folder by window, and their checksums. One that is
+// gone by the time it is read was provisional: a run that goes on with the lake
+// removes those.
+func readAll[T any](ctx context.Context, st Store, dir string, window func(T) int64) ([]T, []uint64, error) {
 	var names []string
 	for info, err := range st.List(ctx, dir+"/") {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if _, ok := windowFiled(info.Name); !ok {
+			warnForeign(st, info.Name)
+			continue
 		}
 		names = append(names, info.Name)
 	}
-	rows := make([]*T, len(names)) // nil: gone
+	type read struct {
+		row *T // nil: gone
+		sum uint64
+	}
+	rows := make([]read, len(names))
 	err := Parallel(len(names), readers, func(i int) error {
 		var v T
-		switch err := getJSON(ctx, st, names[i], &v); {
+		sum, err := getObject(ctx, st, names[i], &v)
+		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
 		case err != nil:
@@ -149,20 +170,19 @@ func readAll[T any](ctx context.Context, st Store, dir string, window func(T) in
 		if name := windowName(dir, window(v), ".json"); name != names[i] {
 			return damaged(st, names[i], fmt.Errorf("expected the row of its window, found that of %s", name))
 		}
-		rows[i] = &v
+		rows[i] = read{&v, sum}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := make([]T, 0, len(rows))
-	for _, r := range rows {
-		if r != nil {
-			out = append(out, *r)
-		}
+	rows = slices.DeleteFunc(rows, func(r read) bool { return r.row == nil })
+	slices.SortFunc(rows, func(a, b read) int { return cmp.Compare(window(*a.row), window(*b.row)) })
+	out, sums := make([]T, len(rows)), make([]uint64, len(rows))
+	for i, r := range rows {
+		out[i], sums[i] = *r.row, r.sum
 	}
-	slices.SortFunc(out, func(a, b T) int { return cmp.Compare(window(a), window(b)) })
-	return out, nil
+	return out, sums, nil
 }
 
 // Parallel calls do for 0 to n−1, at most limit at once, and returns the error
@@ -198,17 +218,6 @@ func Parallel(n, limit int, do func(i int) error) error {
 	}
 	wg.Wait()
 	return first
-}
-
-func getJSON(ctx context.Context, st Store, name string, v any) error {
-	data, err := st.Get(ctx, name)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return damaged(st, name, err)
-	}
-	return nil
 }
 
 func damaged(st Store, name string, err error) error {

@@ -22,6 +22,16 @@ type Start struct {
 	// Increments are the files of the base windows whose sums the metrics
 	// windows that are still open need.
 	Increments []IncrementsFile
+
+	Kept Kept
+}
+
+// Kept is what stays of the ledger.
+type Kept struct {
+	Settings Settings
+	Sealed   int64  // the sealed window, or NoTime
+	Rows     *Chain // of the rows up to it; nil: there are none
+	Metrics  *Chain // of the final metrics rows; nil: there are none
 }
 
 // IncrementsFile is the file with the sums of the base window that ends at End,
@@ -29,6 +39,7 @@ type Start struct {
 type IncrementsFile struct {
 	Name string
 	End  int64
+	CRC  uint32 // 0: not known
 }
 
 // longestMetricsWindow is the length of the longest metrics window, ms.
@@ -36,14 +47,18 @@ const longestMetricsWindow = 3_600_000
 
 // Resume finds from the ledger alone where a run goes on.
 func (l *Ledger) Resume() Start {
-	s := Start{Done: kafkaio.NoTime, MetricsDone: kafkaio.NoTime}
+	s := Start{Done: kafkaio.NoTime, MetricsDone: kafkaio.NoTime, Kept: Kept{Settings: l.Settings, Sealed: kafkaio.NoTime}}
 	w, ok := l.Sealed()
 	if !ok {
 		return s
 	}
-	s.Done = w.End
+	s.Done, s.Kept.Sealed = w.End, w.Window
+	rows := chainOf(l.Rows, l.sums, Row.window, w.Window)
+	s.Kept.Rows = &rows
 	if r, ok := l.metricsFinal(); ok {
 		s.MetricsDone, s.MetricsWindow = r.End, r.Window
+		metrics := chainOf(l.Metrics, l.metricsSums, MetricsRow.window, r.Window)
+		s.Kept.Metrics = &metrics
 	}
 	var final []Row
 	for _, r := range l.Rows {
@@ -52,7 +67,7 @@ func (l *Ledger) Resume() Start {
 		}
 		final = append(final, r)
 		if r.Increments != "" && (s.MetricsDone == kafkaio.NoTime || r.End > s.MetricsDone-longestMetricsWindow) {
-			s.Increments = append(s.Increments, IncrementsFile{r.Increments, r.End})
+			s.Increments = append(s.Increments, IncrementsFile{r.Increments, r.End, r.IncrCRC})
 		}
 	}
 	next := nextOffsets(final)
@@ -70,7 +85,7 @@ func (l *Ledger) Resume() Start {
 }
 
 // Reopen withdraws a declared end: more is going to be written.
-func Reopen(ctx context.Context, st Store) error { return st.Delete(ctx, closedName) }
+func Reopen(ctx context.Context, st Store) error { return deleteWitnessed(ctx, st, closedName) }
 
 // Continue prepares a lake for a run that goes on from start. What an earlier
 // run wrote beyond it is provisional and will be made again: it is removed,
@@ -90,9 +105,13 @@ func Continue(ctx context.Context, st Store, start Start) (removed int, err erro
 	if start.MetricsDone == kafkaio.NoTime {
 		metricsSeal = kafkaio.NoTime
 	}
-	if err := lowerMetricsSeal(ctx, st, metricsSeal); err != nil {
+	if err := lowerMetricsSeal(ctx, st, metricsSeal, start.Kept.Metrics); err != nil {
 		return 0, err
 	}
+	if err := upgrade(ctx, st, start); err != nil {
+		return 0, err
+	}
+	defer track(st, start.Kept.Sealed, metricsSeal) // nothing is written before
 	for _, part := range []struct {
 		dir  string
 		done int64
@@ -124,6 +143,23 @@ func Continue(ctx context.Context, st Store, start Start) (removed int, err erro
 	return c.removed, err
 }
 
+// upgrade raises a lake of format 2: its rows get the chains that hold them from
+// now on. What it has of other objects stays without a checksum.
+func upgrade(ctx context.Context, st Store, start Start) error {
+	s := start.Kept.Settings
+	if s.Format != formatUnsummed {
+		return nil
+	}
+	if start.Kept.Sealed != kafkaio.NoTime {
+		if err := putSeal(ctx, st, sealName, seal{&start.Kept.Sealed, start.Kept.Rows}); err != nil {
+			return err
+		}
+	}
+	s.Format, s.Upgraded = formatVersion, true
+	slog.Info("the lake's format is raised: what is written from now on has checksums", "lake", st.URI(), "from", formatUnsummed, "to", formatVersion)
+	return putWitnessed(ctx, st, settingsName, s)
+}
+
 type continuing struct {
 	ctx     context.Context
 	st      Store
@@ -143,9 +179,9 @@ func (c *continuing) remove(dir string, done int64) error {
 		if isCompacted(info.Name) {
 			continue // of windows before done: what is compacted is final
 		}
-		window, err := windowOf(info.Name)
-		if err != nil {
-			slog.Warn("not a file of the lake, left alone", "name", info.Name)
+		window, ok := windowFiled(info.Name)
+		if !ok {
+			warnForeign(c.st, info.Name)
 			continue
 		}
 		if done != kafkaio.NoTime && window < done {

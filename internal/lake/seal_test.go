@@ -21,7 +21,7 @@ func TestSealsOnlyRise(t *testing.T) {
 	var reading, writing sync.WaitGroup
 	reading.Go(func() {
 		for last := kafkaio.NoTime; ; {
-			now, err := readSeal(t.Context(), st, sealName)
+			now, _, err := readSeal(t.Context(), st, sealName)
 			if err != nil || (last != kafkaio.NoTime && now < last) {
 				t.Errorf("the seal is %d after %d, %v", now, last, err)
 				return
@@ -39,7 +39,7 @@ func TestSealsOnlyRise(t *testing.T) {
 			if err := PutSeal(t.Context(), st, w(int64(i))); err != nil {
 				t.Error(err)
 			}
-			if now, err := readSeal(t.Context(), st, sealName); err != nil || now < w(int64(i)) {
+			if now, _, err := readSeal(t.Context(), st, sealName); err != nil || now < w(int64(i)) {
 				t.Errorf("sealed up to %d, %v, after a seal of %d", now, err, w(int64(i)))
 			}
 		})
@@ -47,7 +47,7 @@ func TestSealsOnlyRise(t *testing.T) {
 	writing.Wait()
 	close(done)
 	reading.Wait()
-	if now, err := readSeal(t.Context(), st, sealName); err != nil || now != w(n-1) {
+	if now, _, err := readSeal(t.Context(), st, sealName); err != nil || now != w(n-1) {
 		t.Errorf("sealed up to %d, %v, want %d", now, err, w(n-1))
 	}
 }
@@ -68,10 +68,10 @@ func TestLowerMetricsSeal(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := lowerMetricsSeal(t.Context(), st, c.lower); err != nil {
+		if err := lowerMetricsSeal(t.Context(), st, c.lower, nil); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := readSeal(t.Context(), st, metricsSealName); err != nil || got != c.want {
+		if got, _, err := readSeal(t.Context(), st, metricsSealName); err != nil || got != c.want {
 			t.Errorf("%d lowered to %d: %d, %v, want %d", c.put, c.lower, got, err, c.want)
 		}
 	}

@@ -57,7 +57,7 @@ func (fn *commitFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, 
 	iw := w.(window.IntervalWindow)
 	row, increments, revenue := fold(iw.Start.Milliseconds(), iw.End.Milliseconds(), parts)
 	if len(increments) > 0 {
-		if row.Increments, err = lake.PutIncrements(ctx, st, row.Window, increments.Encode()); err != nil {
+		if row.Increments, row.IncrCRC, err = lake.PutIncrements(ctx, st, row.Window, increments.Encode()); err != nil {
 			return err
 		}
 	}
@@ -76,7 +76,7 @@ func (fn *commitFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, 
 // order in which they came.
 func fold(start, end int64, parts []ack) (lake.Row, metrics.Increments, map[string]int64) {
 	slices.SortFunc(parts, func(a, b ack) int { return cmp.Compare(a.name(), b.name()) })
-	row := lake.Row{Window: start, End: end, Dead: map[string]int64{}, LateDates: map[string]int64{}, Next: map[int32]int64{}}
+	row := lake.Row{Window: start, End: end, Dead: map[string]int64{}, LateDates: map[string]int64{}, From: map[int32]int64{}, Next: map[int32]int64{}}
 	increments := metrics.Increments{}
 	revenue := map[string]int64{}
 	for _, a := range parts {
@@ -104,7 +104,7 @@ func fold(start, end int64, parts []ack) (lake.Row, metrics.Increments, map[stri
 		switch a.File.Lane {
 		case lake.Bronze:
 			row.Read += a.File.Rows
-			row.Next[a.Partition] = a.Next
+			row.From[a.Partition], row.Next[a.Partition] = a.From, a.Next
 		case lake.Silver:
 			row.Silver += a.File.Rows
 		case lake.Late:

@@ -26,8 +26,8 @@ func TestFold(t *testing.T) {
 	}
 	mark := &kafkaio.Mark{Watermark: logStart + 60_000}
 	parts := []ack{
-		{File: file(lake.Bronze, "bronze/0", 7), Partition: 0, Next: 107},
-		{File: file(lake.Bronze, "bronze/3", 2), Partition: 3, Next: 5},
+		{File: file(lake.Bronze, "bronze/0", 7), Partition: 0, From: 99, Next: 107},
+		{File: file(lake.Bronze, "bronze/3", 2), Partition: 3, From: 3, Next: 5},
 		{File: file(lake.Dead, "dead/0", 3), Dead: map[string]int64{"bad_price": 2, "bad_utf8": 1}},
 		{File: file(lake.Dead, "dead/3", 1), Dead: map[string]int64{"bad_price": 1}},
 		{File: file(lake.Late, "late/0", 1), LateDates: map[string]int64{"2026-03-01": 1}},
@@ -39,7 +39,7 @@ func TestFold(t *testing.T) {
 	want := lake.Row{
 		Window: logStart, End: logStart + 60_000, Read: 9, Silver: 9, Duplicates: 3, Conflicts: 1, Late: 3,
 		Dead: map[string]int64{"bad_price": 3, "bad_utf8": 1}, LateDates: map[string]int64{"2026-03-01": 2, "2026-02-28": 1},
-		Next: map[int32]int64{0: 107, 3: 5}, Mark: mark,
+		From: map[int32]int64{0: 99, 3: 3}, Next: map[int32]int64{0: 107, 3: 5}, Mark: mark,
 	}
 	for _, p := range parts[:8] {
 		want.Files = append(want.Files, *p.File)

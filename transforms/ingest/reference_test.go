@@ -25,7 +25,7 @@ func referenceOf(batches []kafkaio.RecordBatch, rules Rules) reference {
 	update := func(window int64, change func(*lake.Row)) {
 		row, ok := ref.Rows[window]
 		if !ok {
-			row = lake.Row{Window: window, End: window + rules.BaseMs, Dead: map[string]int64{}, LateDates: map[string]int64{}, Next: map[int32]int64{}}
+			row = lake.Row{Window: window, End: window + rules.BaseMs, Dead: map[string]int64{}, LateDates: map[string]int64{}, From: map[int32]int64{}, Next: map[int32]int64{}}
 		}
 		change(&row)
 		ref.Rows[window] = row
@@ -47,6 +47,9 @@ func referenceOf(batches []kafkaio.RecordBatch, rules Rules) reference {
 		ref.Bronze[name] = append(ref.Bronze[name], bronze)
 		update(b.Arrival, func(row *lake.Row) {
 			row.Read++
+			if _, seen := row.From[partition]; !seen {
+				row.From[partition] = r.Offset
+			}
 			row.Next[partition] = r.Offset + 1
 		})
 

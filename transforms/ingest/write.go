@@ -53,6 +53,7 @@ func Write(s beam.Scope, batches beam.PCollection, lakeURI, topic string, rules 
 type ack struct {
 	File       *lake.File       `json:",omitempty"`
 	Partition  int32            // of bronze
+	From       int64            // of bronze: the offset of the first record
 	Next       int64            // of bronze: the offset after the last record
 	Duplicates int64            // of events
 	Conflicts  int64            // of events
@@ -170,7 +171,7 @@ func joinMarks(packed [][]byte) (*kafkaio.Mark, error) {
 }
 
 func file(lane lake.Lane, name string, rows int, data []byte) *lake.File {
-	return &lake.File{Lane: lane, Name: name, Rows: int64(rows), Bytes: int64(len(data))}
+	return &lake.File{Lane: lane, Name: name, Rows: int64(rows), Bytes: int64(len(data)), CRC: lake.CRC(data)}
 }
 
 func (fn *writeFn) bronze(start int64, partition int32, batches [][]byte) (ack, []byte, error) {
@@ -198,7 +199,7 @@ func (fn *writeFn) bronze(start int64, partition int32, batches [][]byte) (ack, 
 	data, err := lake.EncodeBronze(nil, rows)
 	a := ack{
 		File:      file(lake.Bronze, lake.LaneName(lake.Bronze, start, partition), len(rows), data),
-		Partition: partition, Next: rows[len(rows)-1].KafkaOffset + 1,
+		Partition: partition, From: rows[0].KafkaOffset, Next: rows[len(rows)-1].KafkaOffset + 1,
 	}
 	for i := range rows {
 		a.bytes += int64(len(rows[i].Key) + len(rows[i].Value))

@@ -84,7 +84,7 @@ func (fn *publishFn) ProcessElement(ctx context.Context, w beam.Window, _ int64,
 		if err != nil {
 			return err
 		}
-		f := lake.File{Name: lake.MetricsName(w.Kind, row.Window), Rows: int64(len(w.Rows)), Bytes: int64(len(data))}
+		f := lake.File{Name: lake.MetricsName(w.Kind, row.Window), Rows: int64(len(w.Rows)), Bytes: int64(len(data)), CRC: lake.CRC(data)}
 		if err := st.Put(ctx, f.Name, data); err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (fn *againFn) ProcessElement(ctx context.Context, f lake.IncrementsFile, em
 	if err != nil {
 		return err
 	}
-	in, err := getIncrements(ctx, st, f.Name)
+	in, err := getIncrements(ctx, st, f)
 	if err != nil {
 		return err
 	}
@@ -155,19 +155,25 @@ func (fn *againFn) ProcessElement(ctx context.Context, f lake.IncrementsFile, em
 func Check(ctx context.Context, st lake.Store, files []lake.IncrementsFile) error {
 	const readers = 8 // each holds one file's sums
 	return lake.Parallel(len(files), readers, func(i int) error {
-		_, err := getIncrements(ctx, st, files[i].Name)
+		_, err := getIncrements(ctx, st, files[i])
 		return err
 	})
 }
 
-func getIncrements(ctx context.Context, st lake.Store, name string) (Increments, error) {
-	data, err := st.Get(ctx, name)
+func getIncrements(ctx context.Context, st lake.Store, f lake.IncrementsFile) (Increments, error) {
+	data, err := st.Get(ctx, f.Name)
 	if err != nil {
 		return nil, err
 	}
-	in, err := DecodeIncrements(data)
+	if crc := lake.CRC(data); f.CRC != 0 && crc != f.CRC {
+		err = fmt.Errorf("expected the content that the ledger names, of CRC-32C %08x, found %08x", f.CRC, crc)
+	}
+	var in Increments
+	if err == nil {
+		in, err = DecodeIncrements(data)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("lake %s: %s is damaged: %w: restore it from a copy", st.URI(), name, err)
+		return nil, fmt.Errorf("lake %s: %s is damaged: %w: restore it from a copy", st.URI(), f.Name, err)
 	}
 	return in, nil
 }

@@ -172,11 +172,11 @@ func TestAgain(t *testing.T) {
 					if w+base <= done-hour {
 						continue
 					}
-					name, err := lake.PutIncrements(t.Context(), st, w, in.Encode())
+					name, crc, err := lake.PutIncrements(t.Context(), st, w, in.Encode())
 					if err != nil {
 						t.Fatal(err)
 					}
-					again = append(again, lake.IncrementsFile{Name: name, End: w + base})
+					again = append(again, lake.IncrementsFile{Name: name, End: w + base, CRC: crc})
 				}
 				rest := maps.Clone(windows)
 				maps.DeleteFunc(rest, func(w int64, _ Increments) bool { return w <= ends[cut] })
