@@ -38,6 +38,7 @@ func StreamingFrom(cfg config.Config) StreamingOptions {
 			IdleAfter: cfg.Kafka.IdleAfter, Refresh: refreshEvery, Budget: int64(cfg.Stream.Budget),
 		},
 		Lake: cfg.Lake.URI, Shards: cfg.Stream.Shards, Start: freshStart, asked: cfg.Kafka.Start != "ledger",
+		MaxDeadShare: cfg.Stream.MaxDeadShare, finalBefore: kafkaio.NoTime,
 		Flink: FlinkOptions{
 			Parallelism: cfg.Flink.Parallelism, Checkpoint: cfg.Flink.Checkpoint, CheckpointDir: cfg.Flink.CheckpointDir,
 			StateBackend: cfg.Flink.StateBackend, Savepoint: cfg.Flink.Savepoint, MaxBundle: cfg.Flink.MaxBundle,
@@ -159,6 +160,10 @@ func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
 		return err
 	}
 	o.Start = ledger.Resume()
+	if !o.resumed { // a restart goes on with the same run
+		o.resumed, o.finalBefore = true, o.Start.Done
+		o.before = lake.Total(slices.DeleteFunc(slices.Clone(ledger.Rows), func(r lake.Row) bool { return r.End > o.finalBefore }))
+	}
 	if err := o.checkSource(ctx, st, ledger); err != nil {
 		return err
 	}
@@ -228,6 +233,11 @@ func (o StreamingOptions) Run(ctx context.Context, runner string) (totals lake.T
 		var unbind context.CancelFunc
 		ctx, unbind = o.lease.Bind(ctx)
 		defer unbind()
+	}
+	if InProcess(runner) {
+		watched, end := context.WithCancel(ctx)
+		defer end()
+		go watchDead(watched, o.MaxDeadShare)
 	}
 	if runner == Flink {
 		if whole, err := o.runOnFlink(ctx, p); err != nil || !whole {

@@ -31,10 +31,17 @@ type StreamingOptions struct {
 	Shards int             // silver files a category and window; default 1
 	Start  lake.Start      // where an earlier run had come to; lake.Ledger.Resume
 	Flink  FlinkOptions    // of the Flink runner
+	// MaxDeadShare is the share of dead letters above which a job in this process
+	// warns; 1: never.
+	MaxDeadShare float64
 
 	asksTopic bool        // the program that submits a job reaches the brokers, and can ask which topic it is
 	asked     bool        // a start was asked for by name
 	lease     *lake.Lease // of the lake, taken by Resume and released by Run
+
+	resumed     bool        // before is known
+	before      lake.Totals // of the windows that were final before the first Resume,
+	finalBefore int64       // and the end of the newest of them, ms
 }
 
 // Settings are what the lake of a streaming job keeps and holds later runs to.

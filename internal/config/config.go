@@ -58,6 +58,7 @@ type Stream struct {
 	Shards         int           `yaml:"shards" flag:"shards" default:"1" min:"1" max:"64" help:"files per window and category"`
 	Skew           time.Duration `yaml:"skew" default:"5m" min:"0s" max:"24h" help:"how far ahead of its Kafka timestamp an event may claim to be"`
 	MaxEventBytes  Size          `yaml:"max_event_bytes" default:"1MiB" min:"1KiB" max:"16MiB" help:"longest event; a longer one is a dead letter"`
+	MaxDeadShare   float64       `yaml:"max_dead_share" flag:"max-dead-share" default:"0.05" min:"0" max:"1" help:"share of dead letters, from 10 on, above which there is a warning, and a bounded run ends with exit code 4 (1: never)"`
 	Bundle         time.Duration `yaml:"bundle" default:"250ms" min:"10ms" max:"10s" help:"longest time that a bundle is collected"`
 	BundleRecords  int           `yaml:"bundle_records" default:"32768" min:"1" max:"1000000" help:"most records in a bundle"`
 	Budget         Size          `yaml:"budget" flag:"budget" default:"256MiB" min:"1MiB" max:"1TiB" help:"bytes read and not yet committed at which reading pauses"`

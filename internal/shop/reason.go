@@ -91,3 +91,13 @@ func clip[S ~string | ~[]byte](s S, n int) string {
 	}
 	return strings.ToValidUTF8(string(s[:cut]), "?") + more
 }
+
+// Excerpt is the start of a value for a line of text: quoted, at most n bytes of
+// it, with all that a terminal would act on escaped.
+func Excerpt(value []byte, n int) string {
+	s := clip(value, n)
+	if strings.ContainsFunc(s, func(r rune) bool { return r == '`' || !strconv.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return "`" + s + "`" // JSON has many quotes
+}

@@ -65,7 +65,21 @@ type Progress struct {
 	Sealed                         int64 // end of the newest final window, ms; 0: none
 	LastCommit                     time.Time
 	GoldDays                       int64 // business days that gold has made
+
+	Refused     map[string]int64 // of Read, the records that are no valid event, by reason
+	LastRefused DeadLetter       // one of them, the newest that was told
 }
+
+// DeadLetter is a record that is no valid event.
+type DeadLetter struct {
+	Reason, Detail string
+	Partition      int32
+	Offset         int64
+	Value          []byte // at most MaxExample bytes of it; nobody writes to them
+}
+
+// MaxExample is how much of a dead letter's value is kept to be shown.
+const MaxExample = 64 << 10
 
 var progress = struct {
 	sync.Mutex
@@ -73,7 +87,7 @@ var progress = struct {
 }{Progress: empty()}
 
 func empty() Progress {
-	return Progress{Dead: map[string]int64{}, Provisional: map[string]int64{}, Final: map[string]int64{}}
+	return Progress{Dead: map[string]int64{}, Provisional: map[string]int64{}, Final: map[string]int64{}, Refused: map[string]int64{}}
 }
 
 // Snapshot returns the progress so far.
@@ -81,7 +95,7 @@ func Snapshot() Progress {
 	progress.Lock()
 	defer progress.Unlock()
 	p := progress.Progress
-	p.Dead, p.Provisional, p.Final = maps.Clone(p.Dead), maps.Clone(p.Provisional), maps.Clone(p.Final)
+	p.Dead, p.Provisional, p.Final, p.Refused = maps.Clone(p.Dead), maps.Clone(p.Provisional), maps.Clone(p.Final), maps.Clone(p.Refused)
 	return p
 }
 
@@ -95,6 +109,17 @@ func ObserveRead(records int, revenue map[string]int64) {
 	for currency, micros := range revenue {
 		AddRevenue(progress.Provisional, currency, micros)
 	}
+}
+
+// ObserveRefused adds the dead letters among records that were read: their
+// reasons, and one of them.
+func ObserveRefused(reasons map[string]int64, one DeadLetter) {
+	progress.Lock()
+	defer progress.Unlock()
+	for reason, n := range reasons {
+		progress.Refused[reason] += n
+	}
+	progress.LastRefused = one
 }
 
 // Commit is what one ledger row adds.

@@ -24,12 +24,14 @@ func TestProgress(t *testing.T) {
 	for i := range int64(10) {
 		wg.Go(func() {
 			ObserveRead(5, map[string]int64{"GBP": 7})
+			ObserveRefused(map[string]int64{"bad_price": 1, "bad_utf8": 2}, DeadLetter{Reason: "bad_utf8", Partition: 3, Offset: 17})
 			ObserveCommit(Commit{
 				End: 1000 * (i + 1), Silver: 2, Duplicates: 1, Late: 1, Dead: map[string]int64{"bad_price": 1},
 				Revenue: map[string]int64{"GBP": 3, "EUR": 1},
 			})
 			ObserveSeal(1000 * (10 - i))
 			Snapshot().Final["GBP"] = -1 // a copy
+			Snapshot().Refused["bad_price"] = -1
 		})
 	}
 	wg.Wait()
@@ -37,6 +39,7 @@ func TestProgress(t *testing.T) {
 	want := Progress{
 		Read: 50, Silver: 20, Duplicates: 10, Late: 10, Dead: map[string]int64{"bad_price": 10},
 		Provisional: map[string]int64{"GBP": 70}, Final: map[string]int64{"GBP": 30, "EUR": 10}, Committed: 10_000, Sealed: 10_000,
+		Refused: map[string]int64{"bad_price": 10, "bad_utf8": 20}, LastRefused: DeadLetter{Reason: "bad_utf8", Partition: 3, Offset: 17},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Progress{}, "LastCommit")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -91,7 +91,9 @@ type splitFn struct {
 	free    [][]byte // buffers of batches of earlier bundles
 	packed  []byte   // buffer of flush
 	read    int
-	revenue map[string]int64 // of orders as they are read, for display
+	revenue map[string]int64     // of orders as they are read, for display
+	refused map[string]int64     // dead letters of the bundle, by reason
+	example telemetry.DeadLetter // the first of them
 }
 
 // batchKey says which group a batch belongs to.
@@ -157,6 +159,7 @@ func (fn *splitFn) Setup() {
 func (fn *splitFn) StartBundle(_ func(beam.EventTime, string, []byte)) {
 	fn.batches = map[batchKey]*batch{}
 	fn.read, fn.revenue = 0, map[string]int64{}
+	fn.refused, fn.example = nil, telemetry.DeadLetter{}
 }
 
 func (fn *splitFn) ProcessElement(in kafkaio.RecordBatch, emit func(beam.EventTime, string, []byte)) error {
@@ -208,6 +211,7 @@ func (fn *splitFn) deal(in *kafkaio.RecordBatch, r *kafkaio.Record, emit func(be
 		b.data = appendText(b.data, string(invalid.Reason))
 		b.data = appendText(b.data, invalid.Detail)
 		b.data = appendRecord(b.data, r)
+		fn.refuse(invalid, at, r.Value)
 	case r.Time != e.Time:
 		return fmt.Errorf("partition %d, offset %d: the source read event time %d and the parser %d: they were given other limits", at.Partition, at.Offset, r.Time, e.Time)
 	case r.Late:
@@ -242,6 +246,21 @@ func (fn *splitFn) FinishBundle(emit func(beam.EventTime, string, []byte)) {
 	}
 	fn.batches = nil
 	telemetry.ObserveRead(fn.read, fn.revenue)
+	if fn.refused != nil {
+		telemetry.ObserveRefused(fn.refused, fn.example)
+	}
+}
+
+// refuse notes a dead letter, for people who watch.
+func (fn *splitFn) refuse(why *shop.Invalid, at located, value []byte) {
+	if fn.refused == nil {
+		fn.refused = map[string]int64{}
+		fn.example = telemetry.DeadLetter{
+			Reason: string(why.Reason), Detail: why.Detail, Partition: at.Partition, Offset: at.Offset,
+			Value: bytes.Clone(value[:min(len(value), telemetry.MaxExample)]),
+		}
+	}
+	fn.refused[string(why.Reason)]++
 }
 
 // observeRevenue adds to the revenue of a currency, which may be a view.

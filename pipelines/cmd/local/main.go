@@ -34,7 +34,8 @@ each business day, a forecast of next week's demand, and the answers to the main
   local config show                        every setting and where it comes from
 
 Run again with the same --data it continues: nothing is lost, nothing counted twice.
-Exit codes: 0 done and the ledger's identity holds, 1 an error, 2 a wrong setting, 130 interrupted.
+Exit codes: 0 done and the ledger's identity holds, 1 an error, 2 a wrong setting, 4 done, but too
+many records of the file are dead letters (--max-dead-share), 130 interrupted.
 `
 
 // settings are the program's own flags.
@@ -110,6 +111,9 @@ func start(args []string) int {
 		}
 		fmt.Fprintln(os.Stderr, "local: interrupted; run it again with the same --data to go on")
 		return 130
+	case errors.As(err, new(*pipelines.DeadLetters)):
+		fmt.Fprintln(os.Stderr, "local:", oneLine(err)+pipelines.DeadHint)
+		return pipelines.DeadCode
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "local:", oneLine(err))
 		return 1
@@ -180,11 +184,22 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	if err := tell(context.WithoutCancel(ctx), os.Stdout, o, totals); err != nil {
 		return err
 	}
+	letters, err := o.DeadLetters(context.WithoutCancel(ctx), totals)
+	if err != nil {
+		return err
+	}
 	if ctx.Err() != nil { // asked to finish: this is a part of it
 		ctx = context.WithoutCancel(ctx)
 	}
 	if err := events.addHistory(os.Stdout, &tables); err != nil {
 		return err
 	}
-	return finish(ctx, os.Stdout, tables, cfg, set)
+	err = finish(ctx, os.Stdout, tables, cfg, set)
+	switch {
+	case !events.replay || !letters.TooMany(): // how many a simulated shop has is a setting
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; and %s", err, letters.Error())
+	}
+	return letters
 }

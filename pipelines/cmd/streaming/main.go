@@ -37,7 +37,8 @@ time. Without --bounded it runs until it is stopped.
 Runners: prism, direct (only with --bounded), flink-cluster (docs/flink.md), universal,
 dataflow. Beam's own options (--endpoint, --project, --dry_run, …) are taken as they are;
 --help-beam lists all flags.
-Exit codes: 0 done, 1 an error, 2 a wrong setting, 130 interrupted.
+Exit codes: 0 done, 1 an error, 2 a wrong setting, 4 a bounded run is done, but too many of
+its records are dead letters (--max-dead-share), 130 interrupted.
 `
 
 func main() { os.Exit(start(os.Args[1:])) }
@@ -103,7 +104,11 @@ func start(args []string) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	var dead *pipelines.DeadLetters
 	switch err := run(ctx, o, runner, cfg); {
+	case errors.As(err, &dead):
+		fmt.Fprintln(os.Stderr, "streaming:", dead.Error()+pipelines.DeadHint)
+		return pipelines.DeadCode
 	case errors.Is(err, context.Canceled):
 		switch {
 		case pipelines.InProcess(runner):
@@ -156,8 +161,15 @@ func run(ctx context.Context, o pipelines.StreamingOptions, runner string, cfg c
 	case err != nil:
 		return err
 	case closed:
+		letters, err := o.DeadLetters(ctx, totals)
+		if err != nil {
+			return err
+		}
 		slog.Info("done: the ledger's identity holds", "lake", o.Lake, "read", totals.Read, "silver", totals.Silver,
 			"duplicates", totals.Duplicates, "late", totals.Late, "dead_letters", totals.DeadCount())
+		if letters.TooMany() {
+			return letters
+		}
 	case !given("dry_run"):
 		slog.Info("nothing more to do here; the lake is not closed", "lake", o.Lake, "runner", runner)
 	}
