@@ -25,7 +25,10 @@ var bin string
 
 func TestMain(m *testing.M) {
 	var err error
-	if bin, err = build(); err != nil {
+	if bin, err = os.MkdirTemp("", "shopstream-programs-"); err == nil {
+		err = os.Chmod(bin, 0o755)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -36,29 +39,26 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// build builds the programs as `make build` does: those for a cluster without
-// cgo.
-func build() (string, error) {
-	dir, err := os.MkdirTemp("", "shopstream-programs-")
-	if err != nil {
-		return "", err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return "", err
-	}
-	for program, cgo := range map[string]string{
+// programs are built when a test first asks for one, as `make build` does:
+// those for a cluster without cgo.
+var programs = func() map[string]func() error {
+	all := map[string]func() error{}
+	for pkg, cgo := range map[string]string{
 		"pipelines/cmd/streaming": "0", "pipelines/cmd/gold": "0", "pipelines/cmd/rebuild": "0", "pipelines/cmd/warehouse": "0", "producer/cmd/producer": "0",
 		"ml/cmd/backtest": "0", "ml/cmd/train": "0", "ml/cmd/predict": "0", "ml/cmd/serve": "0",
 		"pipelines/cmd/local": "1", "sql/cmd/sql": "1", // they link DuckDB
 	} {
-		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", dir+"/", "example.com/shopstream/"+program)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", errors.Join(fmt.Errorf("build %s: %w\n%s", program, err, out), os.RemoveAll(dir))
-		}
+		all[filepath.Base(pkg)] = sync.OnceValue(func() error {
+			cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin+"/", "example.com/shopstream/"+pkg)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+			}
+			return nil
+		})
 	}
-	return dir, nil
-}
+	return all
+}()
 
 // patience is how long a program may take.
 const patience = 60 * time.Second
@@ -73,6 +73,9 @@ func program(t testing.TB, name string, args ...string) *exec.Cmd {
 // programWithin is program for a run that takes long.
 func programWithin(t testing.TB, longest time.Duration, name string, args ...string) *exec.Cmd {
 	t.Helper()
+	if err := programs[name](); err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	t.Cleanup(cancel)
