@@ -12,13 +12,13 @@ import (
 	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/options/jobopts"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/util/grpcx"
 
 	// Registers the runners.
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
 
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/prism"
 )
 
 // The runners that run a job in this process.
@@ -61,7 +61,25 @@ func Run(ctx context.Context, runner string, p *beam.Pipeline) error {
 		_, err := beam.Run(ctx, runner, p)
 		return outcome(ctx, rootCause(err))
 	}
+	return outcome(ctx, runOnPrism(ctx, p))
+}
+
+// connectWithin is how long the job server may take to answer.
+const connectWithin = time.Minute
+
+func runOnPrism(ctx context.Context, p *beam.Pipeline) (err error) {
 	noSplits()
+	stop, err := prism.Start()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	// Connected from the start: a process that has run out of descriptors can be stopped, too.
+	server, err := grpcx.Dial(ctx, *jobopts.Endpoint, connectWithin)
+	if err != nil {
+		return fmt.Errorf("no connection to Prism's job server: %w", err)
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
 	ended := make(chan struct{})
 	cancelled := make(chan error, 1)
 	go func() {
@@ -69,16 +87,13 @@ func Run(ctx context.Context, runner string, p *beam.Pipeline) error {
 		case <-ended:
 			cancelled <- nil
 		case <-ctx.Done():
-			cancelled <- cancelJobs(ended)
+			cancelled <- cancelJobs(jobpb.NewJobServiceClient(server), ended)
 		}
 	}()
 	// Not ctx: cancelling it would end the wait, but leave the job's work running.
-	_, err := beam.Run(context.WithoutCancel(ctx), runner, p)
+	_, err = beam.Run(context.WithoutCancel(ctx), Prism, p)
 	close(ended)
-	if cancelErr := <-cancelled; cancelErr != nil {
-		err = errors.Join(err, cancelErr)
-	}
-	return outcome(ctx, rootCause(err))
+	return errors.Join(rootCause(err), <-cancelled)
 }
 
 // outcome is the result of a run during which ctx may have ended: then its
@@ -121,9 +136,9 @@ func rootCause(err error) error {
 
 // cancelJobs cancels every job of the job server until the run has ended. A
 // job that was not submitted yet is caught by a later round.
-func cancelJobs(ended <-chan struct{}) error {
+func cancelJobs(server jobpb.JobServiceClient, ended <-chan struct{}) error {
 	for {
-		err := cancelOnce()
+		err := cancelOnce(server)
 		select {
 		case <-ended:
 			return nil
@@ -135,27 +150,17 @@ func cancelJobs(ended <-chan struct{}) error {
 	}
 }
 
-func cancelOnce() error {
-	if *jobopts.Endpoint == "" {
-		return nil // no job server yet
-	}
+func cancelOnce(server jobpb.JobServiceClient) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	conn, err := grpc.NewClient(*jobopts.Endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		return err
-	}
-	client := jobpb.NewJobServiceClient(conn)
-	jobs, err := client.GetJobs(ctx, &jobpb.GetJobsRequest{})
-	if err == nil {
-		for _, job := range jobs.GetJobInfo() {
-			switch job.GetState() {
-			case jobpb.JobState_DONE, jobpb.JobState_FAILED, jobpb.JobState_CANCELLED, jobpb.JobState_CANCELLING:
-				continue
-			}
-			_, cancelErr := client.Cancel(ctx, &jobpb.CancelJobRequest{JobId: job.GetJobId()})
-			err = errors.Join(err, cancelErr)
+	jobs, err := server.GetJobs(ctx, &jobpb.GetJobsRequest{})
+	for _, job := range jobs.GetJobInfo() {
+		switch job.GetState() {
+		case jobpb.JobState_DONE, jobpb.JobState_FAILED, jobpb.JobState_CANCELLED, jobpb.JobState_CANCELLING:
+			continue
 		}
+		_, cancelErr := server.Cancel(ctx, &jobpb.CancelJobRequest{JobId: job.GetJobId()})
+		err = errors.Join(err, cancelErr)
 	}
-	return errors.Join(err, conn.Close())
+	return err
 }

@@ -20,11 +20,11 @@ import (
 	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/options/jobopts"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/util/grpcx"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"example.com/shopstream/internal/broker"
+	"example.com/shopstream/internal/prism"
 )
 
 func init() {
@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("SHOPSTREAM_TEST_LOG") == "" {
 		slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	}
-	os.Exit(m.Run())
+	os.Exit(prism.Tests(m))
 }
 
 // testTime reads a value of the form "<ms>", or "<ms>|anything".
@@ -278,7 +278,7 @@ func (j *job) cancel(t testing.TB) {
 }
 
 func cancelJobs() error {
-	conn, err := grpc.NewClient(*jobopts.Endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpcx.Dial(context.Background(), *jobopts.Endpoint, time.Minute)
 	if err != nil {
 		return err
 	}

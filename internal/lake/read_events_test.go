@@ -21,6 +21,8 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx" // the runners
 	"pgregory.net/rapid"
+
+	"example.com/shopstream/internal/prism"
 )
 
 func init() {
@@ -29,7 +31,10 @@ func init() {
 	register.DoFn1x0[[]byte](&gatherBrokenFn{})
 }
 
-var initBeam = sync.OnceFunc(beam.Init)
+func TestMain(m *testing.M) {
+	beam.Init()
+	os.Exit(prism.Tests(m))
+}
 
 // gathered are the elements that a job's DoFns have seen, by the job's key:
 // they run in this process.
@@ -64,7 +69,6 @@ func (fn *gatherBrokenFn) ProcessElement(element []byte) {
 // offset.
 func readThroughBeam(t *testing.T, runner, uri string, files []File, o ReadOptions, materialise bool) ([]LateRow, []Broken, error) {
 	t.Helper()
-	initBeam()
 	key := fmt.Sprint(t.Name(), runner, uri, materialise, o)
 	o.OneByOne = runner == "prism"
 	p, s := beam.NewPipelineWithRoot()

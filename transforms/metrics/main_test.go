@@ -12,16 +12,16 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
-	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
 
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/prism"
 	"example.com/shopstream/internal/shop"
 )
 
 func TestMain(m *testing.M) {
 	beam.Init()
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))) // runners tell every graph
-	os.Exit(m.Run())
+	os.Exit(prism.Tests(m))
 }
 
 // run runs a graph with the direct runner or Prism.

@@ -2,7 +2,6 @@ package sales
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,18 +10,13 @@ import (
 
 	"cloud.google.com/go/civil"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/shop"
 )
-
-type runner func(ctx context.Context, p *beam.Pipeline) (beam.PipelineResult, error)
-
-var runners = map[string]runner{"direct": direct.Execute, "prism": prism.Execute}
 
 // Of random events the job makes what the reference makes, whatever the files,
 // the lanes, the partitions and the runner.
@@ -56,7 +50,7 @@ func TestTablesEqualReference(t *testing.T) {
 						rows = append(rows, again)
 					}
 				}
-				got, counts := runOnce(t, r, rows, zone, first, last, catalogue, runners[on], on == "prism")
+				got, counts := runOnce(t, r, rows, zone, first, last, catalogue, on)
 				for day := first; day <= last; day++ {
 					want, wantCounts := reference(rows, DateOf(day), loc, day%2 == 0, catalogue)
 					if diff := gocmp.Diff(want, got[day], cmpopts.EquateEmpty()); diff != "" {
@@ -128,7 +122,7 @@ func randomRows(r *rand.Rand, n int) []row {
 
 // runOnce writes the rows into a lake in a random layout, runs the job, and
 // reads what it has published.
-func runOnce(t *testing.T, r *rand.Rand, rows []row, zone string, first, last int32, catalogue map[string]CatalogueProduct, run runner, oneByOne bool) (map[int32]*Day, map[int32]lake.GoldCounts) {
+func runOnce(t *testing.T, r *rand.Rand, rows []row, zone string, first, last int32, catalogue map[string]CatalogueProduct, runner string) (map[int32]*Day, map[int32]lake.GoldCounts) {
 	t.Helper()
 	ctx := t.Context()
 	rules := Rules{Lake: t.TempDir(), TimeZone: zone, From: first, To: last, Suspects: "inputs/suspects.bin"}
@@ -149,8 +143,8 @@ func runOnce(t *testing.T, r *rand.Rand, rows []row, zone string, first, last in
 		plan.Days[day] = PlannedDay{Inputs: "x", Complete: day%2 == 0, Silver: -1, Late: -1}
 	}
 	p, s := beam.NewPipelineWithRoot()
-	beam.ParDo0(s, &nowhereFn{}, Publish(s, files, plan, rules, lake.ReadOptions{OneByOne: oneByOne}))
-	if _, err := run(ctx, p); err != nil {
+	beam.ParDo0(s, &nowhereFn{}, Publish(s, files, plan, rules, lake.ReadOptions{OneByOne: runner == "prism"}))
+	if _, err := beam.Run(ctx, runner, p); err != nil {
 		t.Fatal(err)
 	}
 	days, counts := map[int32]*Day{}, map[int32]lake.GoldCounts{}

@@ -13,9 +13,9 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
-	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
 
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/prism"
 	"example.com/shopstream/ml/forecast"
 	"example.com/shopstream/ml/registry"
 )
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		slog.Error("no folder for the lake", "error", err)
 		os.Exit(1)
 	}
-	code := m.Run()
+	code := prism.Tests(m)
 	os.RemoveAll(folder) //nolint:errcheck,gosec // a temporary folder
 	os.Exit(code)
 }
