@@ -25,6 +25,56 @@ func round(a, b *big.Rat, decimals int) string {
 	return sql.Text(q)
 }
 
+// TestSharesAreRoundedOnce holds abc_products to exact quotients, many of them at a
+// half of the last decimal or so near to it that a rounding before shows.
+func TestSharesAreRoundedOnce(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 2))
+	var b strings.Builder
+	b.WriteString("date, product_id, currency, revenue\n")
+	var want []string
+	for _, currency := range []string{"EUR", "GBP", "USD"} {
+		// A shop of 10^9: of what is sold, 1000 is a millionth and 500 a half of it.
+		rest, amounts := int64(1_000_000_000_000_000), []int64{}
+		for range 300 {
+			n := 1_000_000*1000*r.Int64N(500) + []int64{0, 500_000_000, 499_999_700, 500_000_300, r.Int64N(1_000_000_000)}[r.IntN(5)]
+			if n > 0 && rest-n > 0 && !slices.Contains(amounts, n) {
+				amounts = append(amounts, n)
+				rest -= n
+			}
+		}
+		amounts = append(amounts, rest)
+		slices.Sort(amounts)
+		slices.Reverse(amounts)
+		const total = 1_000_000_000_000_000
+		running := int64(0)
+		for i, n := range amounts {
+			running += n
+			once := func(n int64) string {
+				q, _ := new(big.Rat).SetString(big.NewRat(n, total).FloatString(6)) // half away from zero
+				return sql.Text(q)
+			}
+			fmt.Fprintf(&b, "2026-03-01, %s%03d, %s, %s\n", currency, i, currency, sql.Text(big.NewRat(n, 1_000_000)))
+			want = append(want, fmt.Sprintf("%s%03d %s %s", currency, i, once(n), once(running)))
+		}
+	}
+	rows, err := sql.Run(t.Context(), openLake(t, map[string]string{"daily_sales": b.String()}), "abc_products", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, texts := sqltest.Texts(rows)
+	at := func(name string) int { return slices.Index(header, name) }
+	var got []string
+	for _, row := range texts {
+		got = append(got, strings.Join([]string{row[at("product_id")], row[at("share")], row[at("running_share")]}, " "))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("seed %d (-exact +query):\n%s", seed, diff)
+	}
+}
+
 // TestDailyRevenueReference holds random days to a plain program with exact
 // numbers: gaps, small and large amounts, many of them on half a cent.
 func TestDailyRevenueReference(t *testing.T) {

@@ -147,6 +147,8 @@ date,       event_id, product_id, currency, quantity, unit_price, amount, cancel
 2026-03-01, 1,        A,          GBP,      2,        1.5,        3,      false
 2026-03-01, 2,        A,          GBP,      2,        1.5,        3.1,    false
 2026-03-02, 3,        A,          GBP,      1,        1,          1,      true
+2026-02-01, twice,    B,          GBP,      1,        1,          1,      false
+2026-03-05, twice,    B,          GBP,      1,        2,          2,      false
 `,
 		"daily_sales": `
 date,       product_id, currency, order_lines, units, revenue, cancelled_lines, cancelled_revenue, net_revenue, source
@@ -154,6 +156,7 @@ date,       product_id, currency, order_lines, units, revenue, cancelled_lines, 
 2026-03-02, A,          GBP,      0,           0,     0,       1,               1,                 0,           events
 2026-03-02, B,          GBP,      1,           1,     1,       0,               0,                 1,           events
 2026-02-01, B,          GBP,      1,           1,     1,       0,               0,                 1,           history
+2026-03-05, B,          GBP,      1,           1,     2,       0,               0,                 2,           events
 `,
 		"category_revenue": `
 date,       currency, order_lines, units, revenue, cancelled_revenue, views, source
@@ -161,12 +164,14 @@ date,       currency, order_lines, units, revenue, cancelled_revenue, views, sou
 2026-03-01, NULL,     0,           0,     0,       0,                 5,     events
 2026-03-02, GBP,      1,           1,     1,       1,                 0,     events
 2026-02-01, GBP,      1,           1,     1,       0,                 0,     history
+2026-03-05, GBP,      1,           1,     2,       0,                 0,     events
 `,
 		"hourly_sales": `
 date,       hour_start,           currency, order_lines, units, revenue, cancelled_revenue
 2026-03-01, 2026-03-01T00:00:00Z, GBP,      1,           2,     3,       0
 2026-03-01, 2026-03-01T01:00:00Z, GBP,      1,           2,     3.1,     0
 2026-03-02, 2026-03-02T01:00:00Z, GBP,      1,           1,     1,       0
+2026-03-05, 2026-03-05T01:00:00Z, GBP,      1,           1,     2,       0
 `,
 		"product_catalogue": `
 date,       product_id, lowest_price, price, highest_price
@@ -198,6 +203,7 @@ date,       origin,     horizon, level,    series, category, target,  currency, 
 			"2026-03-01, toys, , NULL, 0, NULL, 0, NULL, 0, NULL, 5",
 			"2026-03-02, toys, GBP, 1, 1, 1, 1, 0, 1, 0, 0",
 		},
+		"order_lines.event_id_is_unique":              {"twice, 2, 2026-02-01, 2026-03-05, 1, 2"},
 		"order_lines.amount_is_quantity_times_price":  {"2026-03-01, 2, 2, 1.5, 3.1"},
 		"product_catalogue.price_is_within_its_range": {"2026-03-02, A, NULL, 1, 1.5, 1.4"},
 	}

@@ -76,7 +76,7 @@ type Gold struct {
 	TimeZone  string `yaml:"time_zone" flag:"time-zone" default:"UTC" check:"zone" help:"time zone of the shop's business days, such as Europe/London"`
 	History   string `yaml:"history" flag:"history" default:"" help:"file of past daily sales to import, CSV or Parquet; the lake keeps it (empty: what it keeps)"`
 	Quality   string `yaml:"quality" flag:"quality" default:"" help:"folder of own quality rules, TABLE/quality.yaml, in place of the built-in ones of those tables (empty: none)"`
-	Catalogue string `yaml:"catalogue" flag:"catalogue" default:"" help:"file of the shop's products, CSV or Parquet: names, and categories for events without one; the lake keeps it (empty: what it keeps)"`
+	Catalogue string `yaml:"catalogue" flag:"catalogue" default:"" help:"file of the shop's products, CSV or Parquet: names and categories, above those of events; the lake keeps it (empty: what it keeps)"`
 }
 
 // Forecast holds the settings of forecasts.

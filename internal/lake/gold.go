@@ -129,7 +129,7 @@ type GoldCounts struct {
 	Late       int64 `json:"late"`       // rows of late
 	Events     int64 `json:"events"`     // what the tables are made of
 	Duplicates int64 `json:"duplicates"` // the same event again
-	Conflicts  int64 `json:"conflicts"`  // another event of the same id; the lowest (time, content hash) was taken
+	Conflicts  int64 `json:"conflicts"`  // another event of the same id; the first in the log was taken
 	Overflow   int64 `json:"overflow"`   // order lines whose amount does not fit DECIMAL(18,6)
 }
 

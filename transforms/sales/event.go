@@ -1,10 +1,9 @@
 package sales
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
-
-	"github.com/cespare/xxhash/v2"
 
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/shop"
@@ -19,13 +18,27 @@ type event struct {
 	Line, Quantity                             int64
 	UnitPrice                                  shop.Money
 	SchemaVersion                              int64
-	Late                                       bool // of the lane; not content
+
+	// Not content: the lane, and the place in the log.
+	Late   bool
+	Record position
+}
+
+// position is the place of a record in the log. The log's partitions have no
+// order among each other, so that of their numbers stands in for it.
+type position struct {
+	Partition int32
+	Offset    int64
+}
+
+func (a position) compare(b position) int {
+	return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 }
 
 // columns are what an event needs of a file.
 const columns = lake.ColEventID | lake.ColEventType | lake.ColProductID | lake.ColCategory | lake.ColProductName | lake.ColUserID |
 	lake.ColSessionID | lake.ColCountry | lake.ColOrderID | lake.ColCurrency | lake.ColEventTime | lake.ColLine | lake.ColQuantity |
-	lake.ColUnitPrice | lake.ColSchemaVersion
+	lake.ColUnitPrice | lake.ColSchemaVersion | lake.ColKafkaPartition | lake.ColKafkaOffset
 
 // at fills e with row i of a batch.
 func (e *event) at(b *lake.Events, i int) {
@@ -34,12 +47,16 @@ func (e *event) at(b *lake.Events, i int) {
 		UserID: b.UserID[i], SessionID: b.SessionID[i], Country: b.Country[i], OrderID: b.OrderID[i], Currency: b.Currency[i],
 		Time: b.EventTime[i], Line: b.Line[i], Quantity: b.Quantity[i], UnitPrice: b.UnitPrice[i],
 		SchemaVersion: int64(b.SchemaVersion[i]), Late: b.Lane == lake.Late,
+		Record: position{b.KafkaPartition[i], b.KafkaOffset[i]},
 	}
 }
 
-// append packs the event: its lane, its time, then the rest of its content.
+// append packs the event: its lane and position, then its content, of which the
+// time is the first.
 func (e *event) append(b []byte) []byte {
 	b = append(b, flag(e.Late))
+	b = binary.AppendVarint(b, int64(e.Record.Partition))
+	b = binary.AppendVarint(b, e.Record.Offset)
 	b = binary.AppendVarint(b, e.Time)
 	for _, s := range [...]string{e.ID, e.Type, e.ProductID, e.Category, e.ProductName, e.UserID, e.SessionID, e.Country, e.OrderID, e.Currency} {
 		b = appendText(b, s)
@@ -57,15 +74,17 @@ func flag(b bool) byte {
 	return 0
 }
 
-// event reads a packed event and returns its content: all but the lane.
+// event reads a packed event and returns its content: all but
+// the lane and the position.
 func (u *unpacker) event(e *event) (content []byte) {
 	if len(u.in) == 0 {
 		u.fail()
 		return nil
 	}
 	e.Late = u.in[0] == 1
-	start := u.in[1:]
-	u.in = start
+	u.in = u.in[1:]
+	e.Record = position{int32(u.varint()), u.varint()} //nolint:gosec // append wrote an int32
+	start := u.in
 	e.Time = u.varint()
 	for _, s := range [...]*string{&e.ID, &e.Type, &e.ProductID, &e.Category, &e.ProductName, &e.UserID, &e.SessionID, &e.Country, &e.OrderID, &e.Currency} {
 		*s = u.text()
@@ -81,13 +100,10 @@ func (u *unpacker) event(e *event) (content []byte) {
 type candidate struct {
 	event
 	content []byte
-	hash    uint64 // of the content
 }
 
-// compare orders the events of a day and id by what wins: the lowest (time,
-// hash of the content); equal content is together.
+// compare orders events by id, and those of an id by what wins: the first in the
+// log. The rest is for what cannot be, two records in one place.
 func (a *candidate) compare(b *candidate) int {
-	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Time, b.Time), cmp.Compare(a.hash, b.hash), cmp.Compare(string(a.content), string(b.content)), cmp.Compare(flag(a.Late), flag(b.Late)))
+	return cmp.Or(cmp.Compare(a.ID, b.ID), a.Record.compare(b.Record), bytes.Compare(a.content, b.content), cmp.Compare(flag(a.Late), flag(b.Late)))
 }
-
-func contentHash(content []byte) uint64 { return xxhash.Sum64(content) }

@@ -16,7 +16,7 @@ type partial struct {
 	header     header
 	categories map[string]*category
 	lines      [][]byte // packed events: order lines and cancelled lines
-	conflicts  []byte   // packed list of what was dropped
+	conflicts  []byte   // list of what was dropped, JSON lines
 	history    []byte   // instead of events: a Parquet file of the day's imported rows
 	token      []byte   // see tokenFn
 	items      int      // products and hours
@@ -72,7 +72,7 @@ func (p *partial) add(e *event, hash uint64, hour Hour) {
 	p.header.read(e)
 	if !p.header.add(e) {
 		p.header.Overflow++
-		p.drop(e, overflow)
+		p.drop(e, overflow, nil)
 		return
 	}
 	p.header.Events++

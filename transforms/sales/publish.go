@@ -206,6 +206,7 @@ func (fn *publishFn) history(planned *PlannedDay, p *partial) ([]lake.DailySales
 	if err != nil {
 		return nil, err
 	}
+	daily = fn.catalogue.file(daily)
 	if !planned.History && p.header.Silver+p.header.Late == 0 {
 		planned.History, p.header = true, historyHeader(daily)
 	}
@@ -236,15 +237,11 @@ func Hash(data []byte) string {
 func (f *tableFile) put(ctx context.Context, st lake.Store) error { return st.Put(ctx, f.File, f.data) }
 
 // putDropped lists the events that are not in the tables.
-func putDropped(ctx context.Context, st lake.Store, date civil.Date, packed []byte, before lake.Publication) error {
-	lines, err := droppedLines(packed)
-	if err != nil {
-		return err
-	}
-	slices.Sort(lines)
+func putDropped(ctx context.Context, st lake.Store, date civil.Date, list []byte, before lake.Publication) error {
+	lines := slices.Sorted(strings.Lines(string(list)))
 	switch {
 	case len(lines) > 0:
-		return st.Put(ctx, lake.ConflictsName(date), []byte(strings.Join(lines, "\n")+"\n"))
+		return st.Put(ctx, lake.ConflictsName(date), []byte(strings.Join(lines, "")))
 	case before.Counts.Conflicts+before.Counts.Overflow > 0:
 		return st.Delete(ctx, lake.ConflictsName(date))
 	}

@@ -25,11 +25,11 @@ func (r *row) event() event {
 	return event{
 		ID: r.EventID, Type: r.EventType, ProductID: r.ProductID, Category: r.category, ProductName: r.ProductName, UserID: r.UserID, SessionID: r.SessionID,
 		Country: r.Country, OrderID: r.OrderID, Currency: r.Currency, Time: r.EventTime, Line: r.Line, Quantity: r.Quantity, UnitPrice: r.UnitPrice,
-		SchemaVersion: int64(r.SchemaVersion), Late: r.late,
+		SchemaVersion: int64(r.SchemaVersion), Late: r.late, Record: position{r.KafkaPartition, r.KafkaOffset},
 	}
 }
 
-// dedup keeps, of each id, the row of the lowest (time, hash of the content).
+// dedup keeps, of each id, the row that is the first in the log.
 func dedup(rows []row) (kept []row, c lake.GoldCounts) {
 	byID := map[string][]row{}
 	for _, r := range rows {
@@ -42,24 +42,19 @@ func dedup(rows []row) (kept []row, c lake.GoldCounts) {
 	}
 	content := func(r row) string {
 		e := r.event()
-		e.Late = false
-		return string(e.append(nil)[1:])
+		e.Late, e.Record = false, position{}
+		return string(e.append(nil))
 	}
 	for _, same := range byID {
-		distinct := map[string]row{}
+		distinct := map[string]bool{}
 		for _, r := range same {
-			distinct[content(r)] = r
+			distinct[content(r)] = true
 		}
-		contents := make([]string, 0, len(distinct))
-		for k := range distinct {
-			contents = append(contents, k)
-		}
-		slices.SortFunc(contents, func(a, b string) int {
-			return cmp.Or(cmp.Compare(distinct[a].EventTime, distinct[b].EventTime), cmp.Compare(contentHash([]byte(a)), contentHash([]byte(b))), cmp.Compare(a, b))
-		})
 		c.Duplicates += int64(len(same) - len(distinct))
 		c.Conflicts += int64(len(distinct) - 1)
-		kept = append(kept, distinct[contents[0]])
+		kept = append(kept, slices.MinFunc(same, func(a, b row) int {
+			return cmp.Or(cmp.Compare(a.KafkaPartition, b.KafkaPartition), cmp.Compare(a.KafkaOffset, b.KafkaOffset))
+		}))
 	}
 	return kept, c
 }
@@ -132,8 +127,8 @@ func ratio(lines, views int64) *float64 {
 
 func count(m map[string]bool) *int64 { n := int64(len(m)); return &n }
 
-// reference makes the tables of one business day. Catalogue entries give a
-// category to events without one.
+// reference makes the tables of one business day. Catalogue entries' categories
+// stand above those of events.
 func reference(rows []row, date civil.Date, loc *time.Location, complete bool, catalogue map[string]CatalogueProduct) (*Day, lake.GoldCounts) {
 	var ofDay []row
 	for _, r := range rows {
@@ -152,7 +147,7 @@ func reference(rows []row, date civil.Date, loc *time.Location, complete bool, c
 	d := &Day{}
 	seen := map[string][]row{} // by product
 	for _, r := range kept {
-		if c := catalogue[r.ProductID].Category; r.category == uncategorized && c != "" {
+		if c := catalogue[r.ProductID].Category; c != "" {
 			r.category = c
 		}
 		amount := new(big.Rat)

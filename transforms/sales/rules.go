@@ -1,11 +1,13 @@
 package sales
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"example.com/shopstream/internal/lake"
@@ -81,14 +83,56 @@ type CatalogueProduct struct {
 // uncategorized is the category of an event that has none.
 const uncategorized = "uncategorized"
 
-// complete gives an event without a category that of the catalogue.
-func (c *Catalogue) complete(e *event) {
-	if c == nil || e.Category != uncategorized {
-		return
+// complete gives an event the category of the catalogue, if it has one.
+func (c *Catalogue) complete(e *event) { e.Category = c.category(e.ProductID, e.Category) }
+
+// category is a product's category: that of the catalogue, else the one given.
+func (c *Catalogue) category(product, of string) string {
+	if c == nil {
+		return of
 	}
-	if p, ok := c.products[e.ProductID]; ok && p.Category != "" {
-		e.Category = p.Category
+	return cmp.Or(c.products[product].Category, of)
+}
+
+// file puts daily sales under the categories of the catalogue. Rows that thereby
+// are one product's in one category are added up; distinct counts, which do not
+// add up, are then not known.
+func (c *Catalogue) file(daily []lake.DailySalesRow) []lake.DailySalesRow {
+	if c == nil {
+		return daily
 	}
+	at := map[dailyKey]int{}
+	var out []lake.DailySalesRow
+	for _, r := range daily {
+		r.Category = c.category(r.ProductID, r.Category)
+		k := dailyKey{r.ProductID, r.Category, r.Currency}
+		i, again := at[k]
+		if !again {
+			at[k] = len(out)
+			out = append(out, r)
+			continue
+		}
+		a := amounts{}
+		a.add(&out[i])
+		a.add(&r)
+		sum := &out[i]
+		sum.OrderLines, sum.Units, sum.Revenue, sum.Orders, sum.Customers = a.Lines, a.Units, a.Revenue, nil, nil
+		sum.CancelledLines, sum.CancelledUnits, sum.CancelledRevenue = a.CancelledLines, a.CancelledUnits, a.CancelledRevenue
+		sum.Views, sum.Carts, sum.AveragePrice, sum.NetRevenue = a.views, a.carts, a.average(), a.net()
+	}
+	lines := map[[2]string]int64{}
+	for i := range out {
+		lines[[2]string{out[i].ProductID, out[i].Category}] += out[i].OrderLines
+	}
+	for i := range out {
+		if r := &out[i]; r.Currency == "" {
+			r.Conversion = conversion(lines[[2]string{r.ProductID, r.Category}], r.Views)
+		}
+	}
+	slices.SortFunc(out, func(a, b lake.DailySalesRow) int {
+		return cmp.Or(cmp.Compare(a.ProductID, b.ProductID), cmp.Compare(a.Category, b.Category), cmp.Compare(a.Currency, b.Currency))
+	})
+	return out
 }
 
 func (r Rules) catalogue(ctx context.Context) (*Catalogue, error) {

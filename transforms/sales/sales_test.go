@@ -111,6 +111,7 @@ func randomRows(r *rand.Rand, n int) []row {
 				e = one()
 				e.EventID = id
 			}
+			e.KafkaPartition, e.KafkaOffset = int32(r.IntN(4)), r.Int64N(1<<40)
 			rows = append(rows, e)
 		}
 	}

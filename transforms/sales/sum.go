@@ -120,9 +120,9 @@ func (fn *sumFn) FinishBundle(emit, aside func(int64, []byte)) {
 	}
 }
 
-// dedupFn takes one event of each business day and id: the lowest (time, hash
-// of the content). The others are duplicates if they have the same time and
-// content as one before them, else conflicts.
+// dedupFn takes one event of each business day and id: the first in the log. The
+// others are duplicates if they have the same time and content as one before
+// them, else conflicts.
 type dedupFn struct {
 	Rules Rules
 
@@ -147,7 +147,6 @@ func (fn *dedupFn) ProcessElement(_ int64, packed func(*[]byte) bool, emit func(
 			if u.err != nil {
 				return u.err
 			}
-			c.hash = contentHash(c.content)
 			day := fn.calendar.Day(c.Time)
 			byDay[day] = append(byDay[day], c)
 		}
@@ -161,24 +160,32 @@ func (fn *dedupFn) ProcessElement(_ int64, packed func(*[]byte) bool, emit func(
 func (fn *dedupFn) dedup(events []candidate) *partial {
 	slices.SortFunc(events, func(a, b candidate) int { return a.compare(&b) })
 	p := newPartial()
-	var before *candidate
-	for i := range events {
-		c := &events[i]
-		if before == nil || before.ID != c.ID {
-			before = c
-			e := c.event
-			fn.catalogue.complete(&e)
-			p.add(&e, idHash(e.ID), fn.calendar.Hour(e.Time))
-			continue
+	for len(events) > 0 {
+		n := 1
+		for n < len(events) && events[n].ID == events[0].ID {
+			n++
 		}
-		p.header.read(&c.event)
-		if string(c.content) == string(before.content) {
-			p.header.Duplicates++
-		} else {
-			p.header.Conflicts++
-			p.drop(&c.event, conflict)
-		}
-		before = c
+		fn.keepFirst(p, events[:n])
+		events = events[n:]
 	}
 	return p
+}
+
+// keepFirst takes the first of the events of an id, in the order of the log.
+func (fn *dedupFn) keepFirst(p *partial, events []candidate) {
+	first := events[0].event
+	fn.catalogue.complete(&first)
+	p.add(&first, idHash(first.ID), fn.calendar.Hour(first.Time))
+	seen := map[string]struct{}{string(events[0].content): {}}
+	for i := range events[1:] {
+		c := &events[1+i]
+		p.header.read(&c.event)
+		if _, again := seen[string(c.content)]; again {
+			p.header.Duplicates++
+			continue
+		}
+		seen[string(c.content)] = struct{}{}
+		p.header.Conflicts++
+		p.drop(&c.event, conflict, &first)
+	}
 }

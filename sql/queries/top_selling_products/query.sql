@@ -6,6 +6,7 @@ WITH bounds AS (
 
 sales AS (
   SELECT
+    daily_sales.date,
     daily_sales.product_id,
     daily_sales.category,
     daily_sales.currency,
@@ -30,7 +31,6 @@ sums AS (
   SELECT
     product_id,
     currency,
-    MAX(category) AS category,
     SUM(order_lines) AS order_lines,
     SUM(units) AS units,
     SUM(revenue) AS revenue,
@@ -44,7 +44,6 @@ ranked AS (
   SELECT
     product_id,
     currency,
-    category,
     order_lines,
     units,
     revenue,
@@ -53,6 +52,15 @@ ranked AS (
     ROW_NUMBER() OVER (PARTITION BY currency ORDER BY revenue DESC, product_id) AS place
   FROM sums
   WHERE order_lines > 0
+),
+
+-- Of products that no catalogue knows, such as those of an imported history.
+filed AS (
+  SELECT
+    product_id,
+    category,
+    ROW_NUMBER() OVER (PARTITION BY product_id ORDER BY date DESC, category) AS age
+  FROM sales
 ),
 
 names AS (
@@ -70,7 +78,7 @@ SELECT
   ranked.currency,
   ranked.product_id,
   names.product_name,
-  COALESCE(names.category, ranked.category) AS category,
+  COALESCE(names.category, filed.category) AS category,
   ranked.order_lines,
   ranked.units,
   ranked.revenue,
@@ -79,6 +87,7 @@ SELECT
   days.complete
 FROM ranked
 CROSS JOIN days
+LEFT JOIN filed ON ranked.product_id = filed.product_id AND filed.age = 1
 LEFT JOIN names ON ranked.product_id = names.product_id AND names.age = 1
 WHERE ranked.place <= @limit
 ORDER BY ranked.currency, ranked.place
