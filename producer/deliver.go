@@ -27,6 +27,9 @@ type DeliverOptions struct {
 	// SkipExisting resumes: of each partition, as many records are left out as
 	// the topic already holds. The last of those must be the same on both sides.
 	SkipExisting bool
+	// SkipFrom are the offsets at which the source begins in the topic, by
+	// partition: what stands before is something else. For SkipExisting.
+	SkipFrom map[int32]int64
 	// Limit ends after that many records of the source, skipped ones included;
 	// 0: no limit.
 	Limit int64
@@ -139,7 +142,7 @@ func (d *delivery) run(ctx context.Context, client sarama.Client) (Stats, error)
 	}
 	var skip *skipper
 	if d.opts.SkipExisting {
-		if skip, err = newSkipper(client, d.topic, partitions); err != nil {
+		if skip, err = newSkipper(client, d.topic, partitions, d.opts.SkipFrom); err != nil {
 			return Stats{}, err
 		}
 	}

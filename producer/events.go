@@ -14,15 +14,16 @@ import (
 // maxLine bounds a line of a JSON Lines file: what fits into one Kafka message.
 const maxLine = 16<<20 - 1<<10
 
-// events replays our own events, one a line, in the file's order. Lines are
-// passed through as they are, so an invalid one becomes a dead letter
-// downstream; only empty lines are left out.
+// events replays our own events, one a line. Lines are passed through as they
+// are, so an invalid one becomes a dead letter downstream; only empty lines are
+// left out.
 //
 // The key is the contract's: user, else session, else order, as far as they can
 // be read. Where none can, the key is null and the line's own hash chooses the
 // partition.
 type events struct {
 	lines      *lineReader
+	total      int64
 	partitions int
 	parser     *shop.Parser
 	bytes      arena
@@ -33,15 +34,36 @@ type events struct {
 // lenient are limits that leave the judging to the pipeline.
 var lenient = shop.Limits{MaxBytes: maxLine, Skew: 0}
 
-func openEvents(path string, partitions int) (Source, error) {
-	lines, err := openLines(path)
+func openEvents(f *File, o ReplayOptions) (Source, error) {
+	sorted := f.Sorted() && !o.Legacy
+	in, err := f.open(sorted)
+	if err == nil && !sorted {
+		_, err = io.CopyN(io.Discard, in, f.From)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &events{lines: lines, partitions: partitions, parser: shop.NewParser(lenient)}, nil
+	return &events{lines: &lineReader{path: f.Path, file: in}, total: f.Records, partitions: o.Partitions, parser: shop.NewParser(lenient)}, nil
 }
 
-func (s *events) Total() int64 { return -1 }
+// eventReader reads the lines of our own events as rows.
+type eventReader struct{ lines lineReader }
+
+func (r *eventReader) row() (row, error) {
+	line, err := r.lines.next()
+	if err != nil {
+		return row{}, err
+	}
+	out := row{start: r.lines.start, end: r.lines.end}
+	if len(bytes.TrimSpace(line)) == 0 {
+		return out, nil
+	}
+	out.records = 1
+	out.time, out.timed = shop.EventTime(line, anyTime, lenient)
+	return out, nil
+}
+
+func (s *events) Total() int64 { return s.total }
 func (s *events) Err() error   { return s.err }
 func (s *events) Close() error { return s.lines.Close() }
 
@@ -95,18 +117,11 @@ func (s *events) key(line []byte) string {
 
 // lineReader reads lines of any length up to maxLine.
 type lineReader struct {
-	path string
-	file *file
-	n    int64
-	long []byte
-}
-
-func openLines(path string) (*lineReader, error) {
-	f, err := openFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return &lineReader{path: path, file: f}, nil
+	path       string
+	file       *file
+	n          int64
+	start, end int64 // of the line with its end, in the content
+	long       []byte
 }
 
 func (r *lineReader) Close() error { return r.file.Close() }
@@ -132,6 +147,7 @@ func (r *lineReader) next() ([]byte, error) {
 	if len(line) == 0 {
 		return nil, io.EOF
 	}
+	r.start, r.end = r.end, r.end+int64(len(line))
 	line = bytes.TrimSuffix(line, []byte("\n"))
 	return bytes.TrimSuffix(line, []byte("\r")), nil
 }

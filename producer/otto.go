@@ -3,9 +3,7 @@ package producer
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 
@@ -56,34 +54,49 @@ type ottoSession struct {
 	} `json:"events"`
 }
 
-func openOTTO(path string, partitions int) (Source, error) {
-	lines, err := openLines(path)
-	if err != nil {
-		return nil, err
-	}
-	s := &otto{partitions: partitions}
-	for err == nil {
-		var line []byte
-		if line, err = lines.next(); err == nil {
-			err = s.add(path, lines.n, line)
-		}
-	}
-	if !errors.Is(err, io.EOF) {
-		return nil, errors.Join(err, lines.Close())
-	}
+func openOTTO(f *File, partitions int) Source {
+	s := &otto{events: f.otto, partitions: partitions}
 	slices.SortFunc(s.events, func(a, b ottoEvent) int {
 		return cmp.Or(cmp.Compare(a.ts, b.ts), cmp.Compare(a.session, b.session), cmp.Compare(a.index, b.index))
 	})
-	return s, lines.Close()
+	return s
 }
 
-func (s *otto) add(path string, n int64, line []byte) error {
+// ottoReader reads sessions as rows, and gives their events to the file.
+type ottoReader struct {
+	lines lineReader
+	file  *File
+	read  []ottoEvent // of the session before, which is the file's if no prefix ends behind it
+}
+
+func (r *ottoReader) row() (row, error) {
+	r.file.otto = append(r.file.otto, r.read...)
+	r.read = r.read[:0]
+	line, err := r.lines.next()
+	if err != nil {
+		return row{}, err
+	}
+	if r.read, err = appendSession(r.read, r.file.Path, r.lines.n, line); err != nil {
+		return row{}, err
+	}
+	out := row{start: r.lines.start, end: r.lines.end, records: int64(len(r.read))}
+	for i, e := range r.read {
+		if i == 0 {
+			out.time, out.newest, out.timed = e.ts, e.ts, true
+		}
+		out.time, out.newest = min(out.time, e.ts), max(out.newest, e.ts)
+	}
+	return out, nil
+}
+
+// appendSession appends the events of a line of the file.
+func appendSession(events []ottoEvent, path string, n int64, line []byte) ([]ottoEvent, error) {
 	var in ottoSession
 	if err := json.Unmarshal(line, &in); err != nil {
-		return fmt.Errorf("replay: %s, line %d: expected an OTTO session: %w", path, n, err)
+		return nil, fmt.Errorf("replay: %s, line %d: expected an OTTO session: %w", path, n, err)
 	}
 	if in.Session == nil {
-		return fmt.Errorf("replay: %s, line %d: expected an OTTO session, found no \"session\"", path, n)
+		return nil, fmt.Errorf("replay: %s, line %d: expected an OTTO session, found no \"session\"", path, n)
 	}
 	var order int64 // the moment of the order that the last line belongs to
 	var inOrder uint32
@@ -102,15 +115,15 @@ func (s *otto) add(path string, n int64, line []byte) error {
 			inOrder++
 			out.line = inOrder
 		default:
-			return fmt.Errorf("replay: %s, line %d: event %d has type %q: expected clicks, carts or orders", path, n, i, e.Type)
+			return nil, fmt.Errorf("replay: %s, line %d: event %d has type %q: expected clicks, carts or orders", path, n, i, e.Type)
 		}
 		if e.Aid == nil || e.Ts <= 0 {
-			return fmt.Errorf("replay: %s, line %d: event %d: expected \"aid\" and \"ts\" (milliseconds)", path, n, i)
+			return nil, fmt.Errorf("replay: %s, line %d: event %d: expected \"aid\" and \"ts\" (milliseconds)", path, n, i)
 		}
 		out.aid = *e.Aid
-		s.events = append(s.events, out)
+		events = append(events, out)
 	}
-	return nil
+	return events, nil
 }
 
 func (s *otto) Total() int64 { return int64(len(s.events)) }

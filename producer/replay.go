@@ -3,6 +3,7 @@ package producer
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,36 +39,52 @@ func ParseFormat(s string) (Format, error) {
 	return "", fmt.Errorf("unknown format %q: expected auto or one of %v", s, Formats)
 }
 
-// ReplayOptions of Open.
+// ReplayOptions of Open and File.Replay.
 type ReplayOptions struct {
-	Format     Format // empty: recognised by content
+	Format     Format // empty: recognised by content; not for Replay
 	Partitions int    // at least 1
+	// Legacy keeps the file's order and makes Online Retail's event ids of line
+	// numbers, as earlier versions did: to go on with a topic of theirs.
+	Legacy bool
 }
 
-// Open opens a file for replay. The caller closes the source.
-//
-// Online Retail is read twice and OTTO whole before the first record: their
-// totals are known, and a broken line is an error before anything is sent.
+// Open inspects a file and opens it for replay. The caller closes the source.
 func Open(path string, o ReplayOptions) (Source, error) {
 	if o.Partitions < 1 {
 		return nil, fmt.Errorf("replay: %d partitions: expected at least 1", o.Partitions)
 	}
-	format := o.Format
-	if format == "" {
-		var err error
-		if format, err = Recognise(path); err != nil {
-			return nil, err
-		}
+	f, err := Inspect(context.Background(), path, InspectOptions{Format: o.Format})
+	if err != nil {
+		return nil, err
 	}
-	switch format {
+	return f.Replay(o)
+}
+
+// Replay opens what is to be replayed of an inspected file. The caller closes
+// the source.
+//
+// Records come in the file's order, or in that of (event time, place in the
+// file) where Sorted says so. The file must be as it was.
+func (f *File) Replay(o ReplayOptions) (Source, error) {
+	if o.Partitions < 1 {
+		return nil, fmt.Errorf("replay: %d partitions: expected at least 1", o.Partitions)
+	}
+	switch f.Format {
 	case OnlineRetail:
-		return openRetail(path, o.Partitions)
+		return openRetail(f, o)
 	case OTTO:
-		return openOTTO(path, o.Partitions)
-	case Events:
-		return openEvents(path, o.Partitions)
+		return openOTTO(f, o.Partitions), nil
 	}
-	return nil, fmt.Errorf("replay: unknown format %q: expected one of %v", format, Formats)
+	return openEvents(f, o)
+}
+
+// open opens the records that are to be replayed, behind what stands before the
+// first one.
+func (f *File) open(sorted bool) (*file, error) {
+	if sorted {
+		return openOrdered(f, f.Content.Bytes)
+	}
+	return openContent(f.Path, f.Content.Bytes, nil)
 }
 
 // Recognise tells a file's format by its first line.
@@ -105,31 +122,42 @@ func clip(b []byte, n int) []byte {
 // file is a buffered file, decompressed if need be, without a byte order mark.
 type file struct {
 	*bufio.Reader
-	close func() error
+	compressed bool
+	skipped    int64 // bytes of the byte order mark
+	close      func() error
+}
+
+func newFile(in io.Reader, close func() error) *file {
+	return &file{Reader: bufio.NewReaderSize(in, 256<<10), close: close}
 }
 
 func (f *file) Close() error { return f.close() }
 
 func openFile(path string) (*file, error) {
+	info, err := os.Stat(path)
+	switch { // before it is opened, for which a pipe lets one wait
+	case err != nil: // os.Open says it
+	case info.IsDir():
+		return nil, fmt.Errorf("replay: %s is a folder: expected a file", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("replay: %s is a pipe or a device: expected a file, since it is read more than once", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, errors.Join(fmt.Errorf("replay: %s is a folder: expected a file", path), f.Close())
-	}
-	r := bufio.NewReaderSize(f, 256<<10)
-	out := &file{Reader: r, close: f.Close}
-	if magic, _ := r.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(r)
+	out := newFile(f, f.Close)
+	if magic, _ := out.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(out.Reader)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("replay: %s looks like gzip, but: %w", path, err), f.Close())
 		}
-		out.Reader = bufio.NewReaderSize(z, 256<<10)
-		out.close = func() error { return errors.Join(z.Close(), f.Close()) }
+		out = newFile(z, func() error { return errors.Join(z.Close(), f.Close()) })
+		out.compressed = true
 	}
 	if mark, _ := out.Peek(3); bytes.Equal(mark, []byte{0xef, 0xbb, 0xbf}) {
-		_, err = out.Discard(3)
+		out.skipped = int64(len(mark))
+		_, err = out.Discard(len(mark))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("replay: cannot read %s: %w", path, err), out.Close())

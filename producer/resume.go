@@ -15,14 +15,15 @@ type skipper struct {
 	parts []skipped // by partition
 }
 
-// skipped is what one partition holds.
+// skipped is what one partition holds of the source.
 type skipped struct {
-	records    int64 // in the topic
+	records    int64 // in the topic, from where the source begins
 	seen       int64 // of the source so far
 	key, value []byte
 }
 
-func newSkipper(client sarama.Client, topic string, partitions []int32) (*skipper, error) {
+// newSkipper finds what the topic holds behind the offsets from, by partition.
+func newSkipper(client sarama.Client, topic string, partitions []int32, from map[int32]int64) (*skipper, error) {
 	s := &skipper{topic: topic, parts: make([]skipped, len(partitions))}
 	consumer, err := sarama.NewConsumerFromClient(client)
 	if err != nil {
@@ -34,8 +35,11 @@ func newSkipper(client sarama.Client, topic string, partitions []int32) (*skippe
 		if err != nil {
 			return nil, fmt.Errorf("resume: cannot find the end of partition %d of topic %q: %w", p, topic, err)
 		}
-		s.parts[p].records = high
-		if high == 0 {
+		if high < from[p] {
+			return nil, fmt.Errorf("resume: partition %d of topic %q ends at offset %d, expected %d or more: records are missing that it had", p, topic, high, from[p])
+		}
+		s.parts[p].records = high - from[p]
+		if high == from[p] {
 			continue
 		}
 		last, err := readOne(consumer, topic, p, high-1)

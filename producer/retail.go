@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/google/uuid"
 
 	"example.com/shopstream/internal/shop"
@@ -32,14 +33,16 @@ const (
 // retailCurrency: the data set's prices are in pounds sterling.
 const retailCurrency = "GBP"
 
-// retail replays UCI Online Retail, a line an event, in the file's order.
+// retail replays UCI Online Retail, a line an event.
 //
 //   - A line of an invoice "C…" (or "c…") is an order_cancelled of the negated
 //     quantity, never a sale: with a positive quantity it becomes the dead letter
 //     negative_cancellation downstream. Every other line is an order_created as it
 //     stands, valid or not: a price of 0 becomes a dead letter, too.
-//   - event_id follows from the line number, so exact repeats stay two events.
-//     order_id is InvoiceNo, line the position among the invoice's lines.
+//   - event_id follows from what the line says and from how many lines before it
+//     say the same: exact repeats stay two events, and a line that another export
+//     has too is the same event there. order_id is InvoiceNo, line the position
+//     among the invoice's lines.
 //   - The key is CustomerID, or for guests InvoiceNo.
 //   - InvoiceDate has no zone: it is taken as UTC.
 //   - The file has no category: see retailCategory. A stock code has that of its
@@ -52,40 +55,91 @@ type retail struct {
 
 	in         *retailReader
 	lines      map[string]int64  // read so far, by invoice
+	repeats    map[uint64]uint32 // lines read so far, by the hash of what they say
 	categories map[string]string // known so far, by stock code
+	lineIDs    bool
+	text       []byte
 	bytes      arena
 	json       []byte
 	err        error
 }
 
-func openRetail(path string, partitions int) (Source, error) {
-	s := &retail{path: path, partitions: partitions, lines: map[string]int64{}, categories: map[string]string{}}
-	if err := s.survey(); err != nil {
-		return nil, err
+func openRetail(f *File, o ReplayOptions) (Source, error) {
+	s := &retail{
+		path: f.Path, partitions: o.Partitions, total: f.Records, lineIDs: o.Legacy,
+		lines: map[string]int64{}, repeats: map[uint64]uint32{}, categories: map[string]string{},
 	}
 	var err error
-	if s.in, err = openRetailReader(path); err != nil {
+	sorted := f.Sorted() && !o.Legacy
+	if s.in, err = openRetailReader(f, sorted); err != nil {
 		return nil, err
+	}
+	if f.From > 0 {
+		if err := s.pass(f, sorted); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
 
-// survey reads the file once: it checks every line and counts them.
-func (s *retail) survey() error {
-	in, err := openRetailReader(s.path)
-	if err != nil {
-		return err
-	}
-	defer in.Close() // opened for reading
-	for {
-		switch _, err := in.next(); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
+// pass counts the lines that were replayed before, so that those after them get
+// the numbers, ids and categories that they would get in one replay.
+func (s *retail) pass(f *File, sorted bool) (err error) {
+	in := s.in
+	if sorted { // that reader begins behind them
+		if in, err = openRetailReader(f, false); err != nil {
 			return err
 		}
-		s.total++
+		defer func() { err = errors.Join(err, in.Close()) }()
 	}
+	for in.csv.InputOffset() < f.From {
+		l, err := in.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.position(&l)
+		s.repeat(&l)
+		s.category(&l)
+	}
+	return nil
+}
+
+// position is the line's among those of its invoice.
+func (s *retail) position(l *retailLine) int64 {
+	n, seen := s.lines[l.invoice]
+	if !seen {
+		l.invoice = strings.Clone(l.invoice)
+	}
+	s.lines[l.invoice] = n + 1
+	return n + 1
+}
+
+// repeat puts what the line says into text, and returns how many lines before
+// it say the same.
+func (s *retail) repeat(l *retailLine) uint32 {
+	s.text = s.text[:0]
+	for _, field := range []string{l.invoice, l.stock, l.description, l.customer, l.country} {
+		s.text = append(append(s.text, field...), 0x1f)
+	}
+	s.text = strconv.AppendInt(s.text, l.quantity, 10)
+	s.text = strconv.AppendInt(append(s.text, 0x1f), int64(l.price), 10)
+	s.text = strconv.AppendInt(append(s.text, 0x1f), l.time, 10)
+	hash := xxhash.Sum64(s.text)
+	n := s.repeats[hash]
+	s.repeats[hash] = n + 1
+	return n
+}
+
+// id is the line's event_id.
+func (s *retail) id(l *retailLine) uuid.UUID {
+	if s.lineIDs {
+		return uuid.NewSHA1(replayNamespace, fmt.Appendf(nil, "online-retail:%d", l.number))
+	}
+	n := s.repeat(l)
+	return uuid.NewSHA1(replayNamespace, fmt.Appendf(s.text, "\x1fonline-retail line %d", n))
 }
 
 // category is that of a line's stock code, as far as the lines up to it say.
@@ -115,13 +169,8 @@ func (s *retail) Next() (Record, bool) {
 		}
 		return Record{}, false
 	}
-	n, seen := s.lines[l.invoice]
-	if !seen {
-		l.invoice = strings.Clone(l.invoice)
-	}
-	s.lines[l.invoice] = n + 1
 	e := shop.Event{
-		ID:          uuid.NewSHA1(replayNamespace, fmt.Appendf(nil, "online-retail:%d", l.number)),
+		ID:          s.id(&l),
 		Type:        shop.OrderCreated,
 		Time:        l.time,
 		ProductID:   l.stock,
@@ -130,7 +179,7 @@ func (s *retail) Next() (Record, bool) {
 		UserID:      l.customer,
 		Country:     l.country,
 		OrderID:     l.invoice,
-		Line:        n + 1,
+		Line:        s.position(&l),
 		Quantity:    l.quantity,
 		UnitPrice:   l.price,
 		Currency:    retailCurrency,
@@ -163,11 +212,20 @@ type retailReader struct {
 	n    int64
 }
 
-func openRetailReader(path string) (*retailReader, error) {
-	f, err := openFile(path)
+func openRetailReader(f *File, sorted bool) (*retailReader, error) {
+	in, err := f.open(sorted)
 	if err != nil {
 		return nil, err
 	}
+	r, err := newRetailReader(f.Path, in)
+	if err != nil {
+		return nil, errors.Join(err, in.Close())
+	}
+	return r, nil
+}
+
+// newRetailReader reads the header. It does not close the file.
+func newRetailReader(path string, f *file) (*retailReader, error) {
 	r := &retailReader{path: path, file: f, csv: csv.NewReader(f)}
 	r.csv.FieldsPerRecord = len(retailHeader)
 	r.csv.ReuseRecord = true
@@ -176,12 +234,19 @@ func openRetailReader(path string) (*retailReader, error) {
 		err = fmt.Errorf("its header is %q, expected %q", strings.Join(header, ","), strings.Join(retailHeader, ","))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("replay: %s is not Online Retail: %w", path, err), f.Close())
+		return nil, fmt.Errorf("replay: %s is not Online Retail: %w", path, err)
 	}
 	return r, nil
 }
 
 func (r *retailReader) Close() error { return r.file.Close() }
+
+// row implements rowReader.
+func (r *retailReader) row() (row, error) {
+	start := r.csv.InputOffset()
+	l, err := r.next()
+	return row{start: start, end: r.csv.InputOffset(), time: l.time, timed: err == nil, records: 1}, err
+}
 
 // next gives io.EOF at the end.
 func (r *retailReader) next() (retailLine, error) {

@@ -122,6 +122,15 @@ func readOnce(ctx context.Context, st Store) (*Ledger, error) {
 	return l, nil
 }
 
+// ReadSettings reads what a lake was made with; ok is false where there is none.
+func ReadSettings(ctx context.Context, st Store) (s Settings, ok bool, err error) {
+	err = getJSON(ctx, st, settingsName, &s)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, false, nil
+	}
+	return s, err == nil, err
+}
+
 // readClosed returns nil where the source has not declared its end.
 func readClosed(ctx context.Context, st Store) (*Closed, error) {
 	var c Closed

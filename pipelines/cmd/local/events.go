@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,54 +29,26 @@ func startBroker(data string, cfg config.Config) (*broker.Broker, error) {
 	return b, nil
 }
 
-// baseWindow is the base window that fits what is to be read: a day for the
-// years of a sparse file (files of a minute would be tens of thousands, each
-// with a few rows), a minute for our own events and the simulated shop.
-func (s *settings) baseWindow() (time.Duration, error) {
-	if s.source == "" {
-		return time.Minute, nil
-	}
-	format, err := producer.ParseFormat(s.format)
-	if err != nil {
-		return 0, err
-	}
-	if format == "" {
-		if format, err = producer.Recognise(s.source); err != nil {
-			return 0, err
-		}
-	}
-	if format == producer.Events {
-		return time.Minute, nil
-	}
-	return 24 * time.Hour, nil
-}
-
 // events is where this run's events come from, and how they get into Kafka.
 type events struct {
 	cluster kafkaio.Cluster
 	topic   string
+	replay  *replay // nil: a simulation
 	source  producer.Source
 	deliver producer.DeliverOptions
-	replay  bool
 	total   time.Duration     // of a simulation; 0: endless
 	history *producer.History // to make for a simulation; nil: none
 }
 
 // open opens the source and makes the topic.
 func open(ctx context.Context, cfg config.Config, set settings) (*events, error) {
-	e := &events{cluster: pipelines.Cluster(cfg.Kafka), topic: cfg.Kafka.Topic, replay: set.source != "", total: set.duration}
+	e := &events{cluster: pipelines.Cluster(cfg.Kafka), topic: cfg.Kafka.Topic, total: set.duration}
 	partitions, err := kafkaio.EnsureTopic(ctx, e.cluster, e.topic, cfg.Kafka.Partitions)
 	if err != nil {
 		return nil, err
 	}
-	if e.replay {
-		format, err := producer.ParseFormat(set.format)
-		if err != nil {
-			return nil, err
-		}
-		// Run again, it goes on where the topic ends.
-		e.deliver = producer.DeliverOptions{SkipExisting: true}
-		e.source, err = producer.Open(set.source, producer.ReplayOptions{Format: format, Partitions: partitions})
+	if set.source != "" {
+		e.replay, err = newReplay(ctx, os.Stdout, e.cluster, e.topic, partitions, set, cfg.Stream.OutOfOrderness)
 		return e, err
 	}
 	sim := cfg.Simulate
@@ -138,13 +111,59 @@ func shopTime(now, last time.Time, speedup float64) (start time.Time, left time.
 	return start, time.Duration(float64(now.Sub(start)) / (speedup - 1)).Truncate(time.Second)
 }
 
-func (e *events) close() error { return e.source.Close() }
+// baseWindow is the base window of a lake: its own, if it is there, else one that
+// fits what is to be read.
+func (e *events) baseWindow(ctx context.Context, uri string) (time.Duration, error) {
+	st, err := lake.SharedNow(ctx, uri)
+	if err != nil {
+		return 0, err
+	}
+	settings, ok, err := lake.ReadSettings(ctx, st)
+	switch {
+	case err != nil:
+		return 0, err
+	case ok:
+		return time.Duration(settings.BaseWindowMs) * time.Millisecond, nil
+	case e.replay == nil:
+		return shopWindow, nil
+	}
+	f := e.replay.next.file
+	span := max(0, f.Last.Sub(f.First))
+	w := pipelines.BaseWindowFor(f.Records, span)
+	fmt.Printf("base window: %s, for %s records over %s; --base-window sets another\n", short(w), number(f.Records), short(span.Round(time.Minute)))
+	return w, nil
+}
+
+// shopWindow is the base window of the simulated shop.
+const shopWindow = time.Minute
+
+// short is a time without what is 0 in it: 15m, 6h, 187 days.
+func short(d time.Duration) string {
+	const day = 24 * time.Hour
+	text := d.String()
+	switch {
+	case d > 2*day:
+		return fmt.Sprintf("%d days", d.Round(day)/day)
+	case d >= time.Hour && d%time.Hour == 0:
+		return strings.TrimSuffix(text, "0m0s")
+	case d >= time.Minute && d%time.Minute == 0:
+		return strings.TrimSuffix(text, "0s")
+	}
+	return text
+}
+
+func (e *events) close() error {
+	if e.source == nil {
+		return nil
+	}
+	return e.source.Close()
+}
 
 // ingest sends the events and runs the streaming job over them to its end.
 func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipelines.StreamingOptions, restarts int) (lake.Totals, error) {
-	if e.replay {
+	if e.replay != nil {
 		o.Source.Bounded = true
-		sent, err := e.send(ctx)
+		sent, err := e.replay.send(ctx)
 		if err != nil {
 			return lake.Totals{}, err
 		}
@@ -152,7 +171,7 @@ func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipeline
 		defer v.stop()
 		totals, _, err := o.RunSupervised(ctx, pipelines.Prism, pipelines.Supervision{Restarts: restarts, Waiting: v.waiting})
 		if err == nil && totals.Read != sent {
-			err = fmt.Errorf("topic %s was sent %d records of the file, but the lake has read %d: has somebody else written to the topic?", e.topic, sent, totals.Read)
+			err = fmt.Errorf("topic %s was sent %d records of files, but the lake has read %d: has somebody else written to the topic?", e.topic, sent, totals.Read)
 		}
 		return totals, err
 	}
@@ -192,19 +211,4 @@ func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipeline
 		return totals, sendErr
 	}
 	return totals, err
-}
-
-// send delivers a whole file before it is read, and returns how many records
-// of it the topic has.
-func (e *events) send(ctx context.Context) (int64, error) {
-	bar := newProgress(os.Stdout, "to Kafka")
-	e.deliver.Progress = bar.update
-	stats, err := producer.Deliver(ctx, e.cluster, e.topic, e.source, e.deliver)
-	bar.end()
-	if err != nil {
-		return 0, err
-	}
-	fmt.Printf("%s records sent to topic %s in %s (%s were there already)\n",
-		number(stats.Delivered), e.topic, stats.Elapsed.Round(10*time.Millisecond), number(stats.Skipped))
-	return stats.Delivered + stats.Skipped, nil
 }

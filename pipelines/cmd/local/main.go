@@ -21,6 +21,7 @@ import (
 
 	"example.com/shopstream/internal/config"
 	"example.com/shopstream/pipelines"
+	"example.com/shopstream/producer"
 )
 
 const intro = `local runs shopstream on this machine: a Kafka broker, a shop's events, and the
@@ -46,6 +47,10 @@ type settings struct {
 	duration time.Duration
 	history  int // days
 	forecast bool
+
+	kind     producer.Format // of source
+	ownKafka bool            // brokers are given
+	window   bool            // the base window is given
 }
 
 func main() { os.Exit(start(os.Args[1:])) }
@@ -103,8 +108,9 @@ func start(args []string) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ownKafka := loader.Origin("kafka.brokers") != "default"
-	switch err := run(ctx, stop, cfg, set, ownKafka); {
+	set.ownKafka = loader.Origin("kafka.brokers") != "default"
+	set.window = loader.Origin("stream.base_window") != byLocal
+	switch err := run(ctx, stop, cfg, set); {
 	case errors.Is(err, context.Canceled):
 		if errors.Is(err, pipelines.ErrWaiting) { // it was not well before, either
 			fmt.Fprintln(os.Stderr, "local:", oneLine(err))
@@ -124,7 +130,7 @@ func start(args []string) int {
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // defaults are those of this program: a lake beside the broker's log, quiet
-// logs, a fast shop, and a base window that fits the source.
+// logs, a fast shop with a short base window.
 func (s *settings) defaults(loader *config.Loader) error {
 	if s.duration < 0 {
 		return fmt.Errorf("--duration is %s: expected 0 (until Ctrl-C) or more", s.duration)
@@ -132,20 +138,28 @@ func (s *settings) defaults(loader *config.Loader) error {
 	if s.history < 0 {
 		return fmt.Errorf("--history-days is %d: expected 0 (none) or more", s.history)
 	}
-	loader.Default("lake.uri", filepath.Join(s.data, "lake"), "flag --data")
-	loader.Default("log.level", "warn", "local")
-	loader.Default("simulate.speedup", "60", "local") // two hours of a shop in two minutes
-	window, err := s.baseWindow()
-	if err != nil {
-		return err
+	if s.source != "" {
+		var err error
+		if s.kind, err = producer.ParseFormat(s.format); err == nil && s.kind == "" {
+			s.kind, err = producer.Recognise(s.source)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	loader.Default("stream.base_window", window.String(), "local")
+	loader.Default("lake.uri", filepath.Join(s.data, "lake"), "flag --data")
+	loader.Default("log.level", "warn", byLocal)
+	loader.Default("simulate.speedup", "60", byLocal)                  // two hours of a shop in two minutes
+	loader.Default("stream.base_window", shopWindow.String(), byLocal) // of a file or a lake: see baseWindow
 	return nil
 }
 
+// byLocal is the origin of settings that this program chooses.
+const byLocal = "local"
+
 // run is the whole program after its settings are known.
-func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set settings, ownKafka bool) (err error) {
-	if !ownKafka {
+func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set settings) (err error) {
+	if !set.ownKafka {
 		b, startErr := startBroker(set.data, cfg)
 		if startErr != nil {
 			return startErr
@@ -166,6 +180,11 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 		return err
 	}
 	defer func() { err = errors.Join(err, events.close()) }()
+	if !set.window {
+		if o.Source.BaseWindow, err = events.baseWindow(ctx, cfg.Lake.URI); err != nil {
+			return err
+		}
+	}
 	pipelines.LimitMemory(o.Source.Budget)
 	url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source, cfg.Kafka.UnreadyAfter)
 	if err != nil {
@@ -196,7 +215,7 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	}
 	err = finish(ctx, os.Stdout, tables, cfg, set)
 	switch {
-	case !events.replay || !letters.TooMany(): // how many a simulated shop has is a setting
+	case events.replay == nil || !letters.TooMany(): // how many a simulated shop has is a setting
 		return err
 	case err != nil:
 		return fmt.Errorf("%w; and %s", err, letters.Error())

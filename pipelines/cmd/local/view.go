@@ -108,7 +108,7 @@ func (v *view) draw() {
 		lag = number(n)
 	}
 	clock := now.Sub(v.started).Round(time.Second).String()
-	if v.e.total > 0 && !v.e.replay {
+	if v.e.total > 0 && v.e.replay == nil {
 		clock += " of " + v.e.total.String()
 	}
 	final := "nothing yet"
@@ -157,15 +157,20 @@ type progress struct {
 	w        io.Writer
 	terminal bool
 	what     string
+	began    time.Time
 	last     time.Time
 }
 
 func newProgress(w io.Writer, what string) *progress {
-	return &progress{w: w, terminal: isTerminal(w), what: what, last: time.Now()}
+	return &progress{w: w, terminal: isTerminal(w), what: what, began: time.Now(), last: time.Now()}
 }
 
 func (p *progress) update(d producer.Progress) {
-	if !p.terminal && time.Since(p.last) < 5*time.Second {
+	every := 5 * time.Second
+	if p.terminal {
+		every = 200 * time.Millisecond
+	}
+	if time.Since(p.last) < every {
 		return
 	}
 	p.last = time.Now()

@@ -26,7 +26,7 @@ func replayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay FILE",
 		Short: "Send the events of a file",
-		Long: `Send the events of a file, also one compressed with gzip, in its order:
+		Long: `Send the events of a file, also one compressed with gzip:
 
   online-retail  UCI Online Retail as CSV. A line is an order line, of a C
                  invoice a cancellation; lines without a price are sent too, and
@@ -36,8 +36,12 @@ func replayCommand() *cobra.Command {
                  data has no prices: those sent are synthetic.
   events         our own events, JSON Lines, passed on as they are.
 
-Event ids follow from the place in the file: the same file gives the same
-records, so --resume can go on where a run was cut off.`,
+A file with records that are more than 30 s behind others before them, such as
+one that has the newest first, is sent in order of time; that takes 16 bytes of
+memory a record and, if it is compressed, a temporary file.
+
+Event ids follow from the file's content: the same file gives the same records,
+so --resume can go on where a run was cut off.`,
 		Example: `  producer replay online_retail.csv.gz
   producer replay events.jsonl --format events --rate 1000
   producer replay online_retail.csv.gz --speedup 86400      # a day a second
