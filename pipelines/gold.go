@@ -12,7 +12,7 @@ func init() { beam.RegisterDoFn(&outcomeFn{}) }
 
 // Gold builds the batch job that makes gold's tables of some business days:
 // silver and late events, each once, to daily_sales, category_revenue,
-// hourly_sales, order_lines and product_catalogue, held to their quality rules
+// hourly_sales, funnel_daily, order_lines and product_catalogue, held to their quality rules
 // and published a day at a time.
 func Gold(s beam.Scope, j GoldJob) {
 	outcomes := sales.Publish(s, j.Files, j.Plan, j.Rules, j.Read)

@@ -99,6 +99,25 @@ type OrderLineRow struct {
 	Complete  bool       `parquet:"complete"`
 }
 
+// FunnelRow is one row of funnel_daily.
+type FunnelRow struct {
+	Date                  int32  `parquet:"date,date"`
+	Category              string `parquet:"category,optional,dict"` // NULL for the shop
+	SessionsViewed        int64  `parquet:"sessions_viewed"`
+	SessionsCarted        int64  `parquet:"sessions_carted"`
+	SessionsOrdered       int64  `parquet:"sessions_ordered"`
+	SessionsViewedCarted  int64  `parquet:"sessions_viewed_carted"`
+	SessionsCartedOrdered int64  `parquet:"sessions_carted_ordered"`
+	SessionsViewedOrdered int64  `parquet:"sessions_viewed_ordered"`
+	UsersViewed           int64  `parquet:"users_viewed"`
+	UsersCarted           int64  `parquet:"users_carted"`
+	UsersOrdered          int64  `parquet:"users_ordered"`
+	UsersViewedCarted     int64  `parquet:"users_viewed_carted"`
+	UsersCartedOrdered    int64  `parquet:"users_carted_ordered"`
+	UsersViewedOrdered    int64  `parquet:"users_viewed_ordered"`
+	Complete              bool   `parquet:"complete"`
+}
+
 // CatalogueRow is one row of product_catalogue.
 type CatalogueRow struct {
 	Date         int32       `parquet:"date,date"`

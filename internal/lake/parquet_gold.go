@@ -21,6 +21,8 @@ func EncodeGold[T GoldRow](dst []byte, rows []T) ([]byte, error) {
 		return hourlySalesEncoder.encode(dst, rows)
 	case []OrderLineRow:
 		return orderLinesEncoder.encode(dst, rows)
+	case []FunnelRow:
+		return funnelEncoder.encode(dst, rows)
 	case []CatalogueRow:
 		return catalogueEncoder.encode(dst, rows)
 	case []QualityRow:
@@ -33,7 +35,7 @@ func EncodeGold[T GoldRow](dst []byte, rows []T) ([]byte, error) {
 
 // GoldRow is a row of one of gold's tables.
 type GoldRow interface {
-	DailySalesRow | CategoryRevenueRow | HourlySalesRow | OrderLineRow | CatalogueRow | QualityRow | DemandPredictionRow
+	DailySalesRow | CategoryRevenueRow | HourlySalesRow | OrderLineRow | FunnelRow | CatalogueRow | QualityRow | DemandPredictionRow
 }
 
 var (
@@ -41,6 +43,7 @@ var (
 	categoryRevenueEncoder = &encoder[CategoryRevenueRow]{add: (*columns).categoryRevenue}
 	hourlySalesEncoder     = &encoder[HourlySalesRow]{add: (*columns).hourlySales}
 	orderLinesEncoder      = &encoder[OrderLineRow]{add: (*columns).orderLine}
+	funnelEncoder          = &encoder[FunnelRow]{add: (*columns).funnel}
 	catalogueEncoder       = &encoder[CatalogueRow]{add: (*columns).catalogue}
 	qualityEncoder         = &encoder[QualityRow]{add: (*columns).quality}
 	predictionsEncoder     = &encoder[DemandPredictionRow]{add: (*columns).prediction}
@@ -128,6 +131,24 @@ func (c *columns) orderLine(r *OrderLineRow) {
 	c.text(13, r.Currency)
 	c.integer(14, int64(r.Amount))
 	c.boolean(15, r.Complete)
+}
+
+func (c *columns) funnel(r *FunnelRow) {
+	c.integer32(0, r.Date)
+	c.optionalText(1, r.Category)
+	c.integer(2, r.SessionsViewed)
+	c.integer(3, r.SessionsCarted)
+	c.integer(4, r.SessionsOrdered)
+	c.integer(5, r.SessionsViewedCarted)
+	c.integer(6, r.SessionsCartedOrdered)
+	c.integer(7, r.SessionsViewedOrdered)
+	c.integer(8, r.UsersViewed)
+	c.integer(9, r.UsersCarted)
+	c.integer(10, r.UsersOrdered)
+	c.integer(11, r.UsersViewedCarted)
+	c.integer(12, r.UsersCartedOrdered)
+	c.integer(13, r.UsersViewedOrdered)
+	c.boolean(14, r.Complete)
 }
 
 func (c *columns) catalogue(r *CatalogueRow) {

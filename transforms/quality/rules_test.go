@@ -27,7 +27,7 @@ func TestRulesOfTheTables(t *testing.T) {
 func TestRowTypes(t *testing.T) {
 	for name, rows := range map[string]Rows{
 		"daily_sales": RowsOf([]lake.DailySalesRow{}), "category_revenue": RowsOf([]lake.CategoryRevenueRow{}), "hourly_sales": RowsOf([]lake.HourlySalesRow{}),
-		"order_lines": RowsOf([]lake.OrderLineRow{}), "product_catalogue": RowsOf([]lake.CatalogueRow{}), "quality_results": RowsOf([]lake.QualityRow{}),
+		"order_lines": RowsOf([]lake.OrderLineRow{}), "funnel_daily": RowsOf([]lake.FunnelRow{}), "product_catalogue": RowsOf([]lake.CatalogueRow{}), "quality_results": RowsOf([]lake.QualityRow{}),
 		"demand_predictions": RowsOf([]lake.DemandPredictionRow{}),
 	} {
 		for _, want := range tables.Must(name).Columns {

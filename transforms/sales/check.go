@@ -16,7 +16,7 @@ import (
 
 // goldTables are the tables that are made of a day's events, in the order in
 // which they are checked and written.
-var goldTables = []string{"order_lines", "daily_sales", "category_revenue", "hourly_sales", "product_catalogue"}
+var goldTables = []string{"order_lines", "daily_sales", "category_revenue", "hourly_sales", "funnel_daily", "product_catalogue"}
 
 // ofHistory are those of them that a history has rows of.
 var ofHistory = []string{"daily_sales", "category_revenue"}
@@ -24,7 +24,7 @@ var ofHistory = []string{"daily_sales", "category_revenue"}
 func (d *Day) rows() map[string]quality.Rows {
 	return map[string]quality.Rows{
 		"order_lines": quality.RowsOf(d.Lines), "daily_sales": quality.RowsOf(d.Daily), "category_revenue": quality.RowsOf(d.Category),
-		"hourly_sales": quality.RowsOf(d.Hourly), "product_catalogue": quality.RowsOf(d.Catalogue),
+		"hourly_sales": quality.RowsOf(d.Hourly), "funnel_daily": quality.RowsOf(d.Funnel), "product_catalogue": quality.RowsOf(d.Catalogue),
 	}
 }
 
@@ -60,7 +60,7 @@ func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, both *mer
 	c.Now = time.UnixMicro(end).UTC() // a result must not hang on the clock of the day it is computed
 	ofEvents := c
 	if both != nil {
-		d = &Day{Daily: both.daily, Category: both.category, Hourly: d.Hourly, Lines: d.Lines, Catalogue: d.Catalogue}
+		d = &Day{Daily: both.daily, Category: both.category, Hourly: d.Hourly, Lines: d.Lines, Funnel: d.Funnel, Catalogue: d.Catalogue}
 		c.Tables, c.Control = d.rows(), both.header.control()
 	}
 	aside := map[string][]int{}
@@ -105,6 +105,8 @@ func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, both *mer
 			err = add(publishable(ctx, st, table, out.Date, d.Category, aside[table]))
 		case "hourly_sales":
 			err = add(publishable(ctx, st, table, out.Date, d.Hourly, aside[table]))
+		case "funnel_daily":
+			err = add(publishable(ctx, st, table, out.Date, d.Funnel, aside[table]))
 		case "product_catalogue":
 			err = add(publishable(ctx, st, table, out.Date, d.Catalogue, aside[table]))
 		}

@@ -16,6 +16,7 @@ type Day struct {
 	Category  []lake.CategoryRevenueRow
 	Hourly    []lake.HourlySalesRow
 	Lines     []lake.OrderLineRow
+	Funnel    []lake.FunnelRow
 	Catalogue []lake.CatalogueRow
 }
 
@@ -62,6 +63,7 @@ func (p *partial) build(day int32, complete bool, calendar *Calendar, catalogue 
 	d.Daily = b.dailyRows(p)
 	d.Category = b.categoryRows(p)
 	d.Hourly = b.hourlyRows(p)
+	d.Funnel = p.funnelRows(day, complete, d.Lines)
 	d.Catalogue = b.catalogueRows(p, catalogue)
 	return d, nil
 }

@@ -19,7 +19,7 @@ type partial struct {
 	conflicts  []byte   // list of what was dropped, JSON lines
 	history    []byte   // instead of events: a Parquet file of the day's imported rows
 	token      []byte   // see tokenFn
-	items      int      // products and hours
+	items      int      // products, hours, sessions and users
 
 	name string // of the category that was asked for last
 	last *category
@@ -29,6 +29,7 @@ type partial struct {
 type category struct {
 	products map[string]*product
 	hours    map[Hour]*looks
+	audience audience // of views and carts
 }
 
 // looks are events without money.
@@ -87,9 +88,11 @@ func (p *partial) add(e *event, hash uint64, hour Hour) {
 	switch e.Type {
 	case viewed:
 		pr.views++
+		p.items += c.audience.add(e.SessionID, e.UserID, stepViewed)
 		p.hour(c, hour).views++
 	case carted:
 		pr.carts++
+		p.items += c.audience.add(e.SessionID, e.UserID, stepCarted)
 		p.hour(c, hour).carts++
 	default:
 		if len(p.lines) == 0 {
@@ -113,7 +116,7 @@ func (p *partial) category(name string) *category {
 	}
 	c := p.categories[name]
 	if c == nil {
-		c = &category{products: map[string]*product{}, hours: map[Hour]*looks{}}
+		c = &category{products: map[string]*product{}, hours: map[Hour]*looks{}, audience: *newAudience()}
 		name = strings.Clone(name)
 		p.categories[name] = c
 	}
@@ -143,7 +146,8 @@ func (pr *product) see(m moment, name string) {
 	}
 }
 
-// pack is the partial as one element. Equal partials make equal elements.
+// pack is the partial as one element. Equal partials make elements that are equal
+// but for the order of their visits.
 func (p *partial) pack() []byte {
 	b := binary.AppendUvarint(nil, uint64(len(p.categories)))
 	for _, name := range slices.Sorted(maps.Keys(p.categories)) {
@@ -164,6 +168,7 @@ func (p *partial) pack() []byte {
 			b = binary.AppendVarint(b, h.Of)
 			b = c.hours[h].append(b)
 		}
+		b = c.audience.users.append(c.audience.sessions.append(b))
 	}
 	b = binary.AppendUvarint(b, uint64(len(p.conflicts)))
 	b = append(b, p.conflicts...)
@@ -246,6 +251,8 @@ func (p *partial) merge(packed []byte) error {
 			sum.views += l.views
 			sum.carts += l.carts
 		}
+		u.visits(c.audience.sessions)
+		u.visits(c.audience.users)
 	}
 	p.conflicts = append(p.conflicts, u.bytes()...)
 	p.history = append(p.history, u.bytes()...)

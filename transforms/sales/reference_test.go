@@ -225,11 +225,60 @@ func reference(rows []row, date civil.Date, loc *time.Location, complete bool, c
 	slices.SortFunc(d.Hourly, func(a, b lake.HourlySalesRow) int {
 		return cmp.Or(cmp.Compare(a.HourStart, b.HourStart), cmp.Compare(a.Category, b.Category), cmp.Compare(a.Currency, b.Currency))
 	})
+	d.Funnel = refFunnel(day, complete, kept, catalogue)
 	for product, events := range seen {
 		d.Catalogue = append(d.Catalogue, refCatalogue(day, product, events, catalogue))
 	}
 	slices.SortFunc(d.Catalogue, func(a, b lake.CatalogueRow) int { return cmp.Compare(a.ProductID, b.ProductID) })
 	return d, counts
+}
+
+// refFunnel asks of each category, and of the shop, who did what.
+func refFunnel(day int32, complete bool, kept []row, catalogue map[string]CatalogueProduct) []lake.FunnelRow {
+	did := map[string]map[[3]string]bool{"": {}} // by category: (kind, id, event type)
+	for _, r := range kept {
+		r.category = cmp.Or(catalogue[r.ProductID].Category, r.category)
+		if r.EventType == cancelled || r.EventType == ordered && r.UnitPrice == shop.MaxMoney { // a cancellation is no visit; an amount that does not fit is left out
+			continue
+		}
+		for _, who := range [][2]string{{"session", r.SessionID}, {"user", r.UserID}} {
+			if who[1] == "" {
+				continue
+			}
+			for _, category := range []string{"", r.category} {
+				if did[category] == nil {
+					did[category] = map[[3]string]bool{}
+				}
+				did[category][[3]string{who[0], who[1], r.EventType}] = true
+			}
+		}
+	}
+	var rows []lake.FunnelRow
+	for category, facts := range did {
+		if len(facts) == 0 {
+			continue
+		}
+		count := func(kind string, types ...string) (n int64) {
+			for fact := range facts {
+				if fact[0] != kind || fact[2] != types[0] {
+					continue
+				}
+				if len(types) == 1 || facts[[3]string{kind, fact[1], types[1]}] {
+					n++
+				}
+			}
+			return n
+		}
+		rows = append(rows, lake.FunnelRow{
+			Date: day, Category: category, Complete: complete,
+			SessionsViewed: count("session", viewed), SessionsCarted: count("session", carted), SessionsOrdered: count("session", ordered),
+			SessionsViewedCarted: count("session", viewed, carted), SessionsCartedOrdered: count("session", carted, ordered), SessionsViewedOrdered: count("session", viewed, ordered),
+			UsersViewed: count("user", viewed), UsersCarted: count("user", carted), UsersOrdered: count("user", ordered),
+			UsersViewedCarted: count("user", viewed, carted), UsersCartedOrdered: count("user", carted, ordered), UsersViewedOrdered: count("user", viewed, ordered),
+		})
+	}
+	slices.SortFunc(rows, func(a, b lake.FunnelRow) int { return cmp.Compare(a.Category, b.Category) })
+	return rows
 }
 
 func refCatalogue(day int32, product string, events []row, catalogue map[string]CatalogueProduct) lake.CatalogueRow {

@@ -4,7 +4,8 @@
 // Events are read twice. The first time only their ids are: their hashes find
 // the few that may be there more than once (suspects). The second time the
 // others are summed where they are read, and the suspects compared in full. So
-// little crosses a shuffle: hashes, suspects, sums, and the order lines, whose
+// little crosses a shuffle: hashes, suspects, sums, the sessions and users that
+// viewed and carted (once a category and bundle), and the order lines, whose
 // distinct orders and customers do not add up.
 //
 // The rows are a function of the events alone: the order in which they arrive,

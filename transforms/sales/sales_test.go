@@ -154,6 +154,7 @@ func runOnce(t *testing.T, r *rand.Rand, rows []row, zone string, first, last in
 		d.Daily = readTable[lake.DailySalesRow](t, st, "daily_sales", day)
 		d.Category = readTable[lake.CategoryRevenueRow](t, st, "category_revenue", day)
 		d.Hourly = readTable[lake.HourlySalesRow](t, st, "hourly_sales", day)
+		d.Funnel = readTable[lake.FunnelRow](t, st, "funnel_daily", day)
 		d.Lines = readTable[lake.OrderLineRow](t, st, "order_lines", day)
 		d.Catalogue = readTable[lake.CatalogueRow](t, st, "product_catalogue", day)
 		days[day] = d

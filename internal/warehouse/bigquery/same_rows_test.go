@@ -302,10 +302,12 @@ func writeGold(t *testing.T, uri string, days int) {
 			}
 		}
 		var categories []lake.CategoryRevenueRow
+		funnel := []lake.FunnelRow{{Date: number, SessionsViewed: 200, SessionsCarted: 20, SessionsViewedOrdered: 3, Complete: true}}
 		for _, kind := range kinds {
 			categories = append(categories, *byKind[kind])
 			views := 50 + rnd.Int64N(50)
 			conversion := float64(byKind[kind].OrderLines) / float64(views)
+			funnel = append(funnel, lake.FunnelRow{Date: number, Category: kind, SessionsViewed: views, SessionsCarted: 9, SessionsViewedCarted: 7, SessionsCartedOrdered: 3, SessionsViewedOrdered: 2, UsersViewed: 8, UsersViewedOrdered: 1, Complete: true})
 			categories = append(categories, lake.CategoryRevenueRow{Date: number, Category: kind, Views: views, Carts: 9, Conversion: &conversion, Complete: true, Source: "events"})
 		}
 		data, err := lake.EncodeGold(nil, sales)
@@ -314,6 +316,8 @@ func writeGold(t *testing.T, uri string, days int) {
 		put("category_revenue", date, data, err)
 		data, err = lake.EncodeGold(nil, hourly)
 		put("hourly_sales", date, data, err)
+		data, err = lake.EncodeGold(nil, funnel)
+		put("funnel_daily", date, data, err)
 		data, err = lake.EncodeGold(nil, lines)
 		put("order_lines", date, data, err)
 		data, err = lake.EncodeGold(nil, known)

@@ -21,7 +21,7 @@ import (
 )
 
 const intro = `gold makes the tables of a lake's business days: daily_sales, category_revenue,
-hourly_sales, order_lines, product_catalogue and quality_results. Without dates it
+hourly_sales, funnel_daily, order_lines, product_catalogue and quality_results. Without dates it
 makes the days that the ledger calls complete and that are new or have changed.
 
   gold --lake=/data/lake
