@@ -31,7 +31,9 @@ type GoldOptions struct {
 	// DropHistory and DropCatalogue let go of what the lake keeps, before what is
 	// given.
 	DropHistory, DropCatalogue bool
-	Quality                    map[string]string // text of quality.yaml by table, in place of the built-in rules
+
+	only    map[civil.Date]bool // no other days; nil: all
+	Quality map[string]string   // text of quality.yaml by table, in place of the built-in rules
 }
 
 // GoldJob is one run of the graph: some business days and the files they need.
@@ -58,7 +60,9 @@ type GoldPlan struct {
 	settings  lake.GoldSettings
 	catalogue string
 	history   string
-	rules     string // hash of the quality rules
+	rules     string                      // hash of the quality rules
+	twins     map[civil.Date][]sales.Twin // order lines that count on another day
+	damaged   []civil.Date                // days that are made again since their file of ids is damaged
 }
 
 const (
@@ -136,6 +140,9 @@ func (o GoldOptions) plan(ctx context.Context, st lake.Store) (*GoldPlan, error)
 		p.history = h.File
 	}
 	if p.rules, err = (sales.Rules{Quality: o.Quality}).QualityHash(); err != nil {
+		return nil, err
+	}
+	if p.twins, p.damaged, err = sales.FindTwins(ctx, st, standing); err != nil {
 		return nil, err
 	}
 	days := o.inputs(ledger, calendar)
@@ -263,12 +270,19 @@ func (o GoldOptions) choose(p *GoldPlan, days map[int32]*dayInputs, standing map
 			delete(days, day)
 			continue
 		}
+		if o.only != nil && !o.only[date] {
+			delete(days, day)
+			continue
+		}
+		if err := d.addTwins(p.twins[date]); err != nil {
+			return err
+		}
 		fmt.Fprintln(&d.inputs, inputsVersion, o.TimeZone, p.catalogue, complete, p.rules)
 		d.planned = sales.PlannedDay{
-			Inputs: sales.Hash(d.inputs.Bytes()), Complete: complete, History: d.history, Imported: d.imported, Silver: d.silver, Late: d.late,
+			Inputs: sales.Hash(d.inputs.Bytes()), Complete: complete, History: d.history, Imported: d.imported, Twins: p.twins[date], Silver: d.silver, Late: d.late,
 		}
 		stands, ok := standing[date]
-		ok = ok && stands.Number > 0 && stands.Attempt == nil
+		ok = ok && stands.Number > 0 && stands.Attempt == nil && !slices.Contains(p.damaged, date)
 		switch {
 		case ok && stands.Inputs == d.planned.Inputs && !o.Rebuild && !o.asked():
 			p.Fresh++

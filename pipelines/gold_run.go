@@ -87,7 +87,25 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 		if err := job.run(ctx, st, runner); err != nil {
 			return report, err
 		}
-		if err := report.add(ctx, st, job); err != nil {
+	}
+	if len(plan.Jobs) > 0 {
+		second, err := o.settleTwins(ctx, st, plan)
+		if err != nil {
+			return report, err
+		}
+		if second != nil && second.Days > 0 {
+			view.Again(second.Days)
+			for i := range second.Jobs {
+				if err := second.Jobs[i].run(ctx, st, runner); err != nil {
+					return report, err
+				}
+			}
+			plan.join(second)
+			report.Days = plan.Days
+		}
+	}
+	for i := range plan.Jobs {
+		if err := report.add(ctx, st, &plan.Jobs[i]); err != nil {
 			return report, err
 		}
 	}
@@ -203,7 +221,7 @@ func (o GoldOptions) tidy(ctx context.Context, st lake.Store, plan *GoldPlan) er
 			if err != nil {
 				return err
 			}
-			if prefix == sales.InputsDir && (time.Since(info.Modified) < 7*24*time.Hour || info.Name == plan.history || info.Name == plan.catalogue) {
+			if prefix == sales.InputsDir && (time.Since(info.Modified) < 7*24*time.Hour || info.Name == plan.history || info.Name == plan.catalogue || info.Name == sales.TwinsName) {
 				continue
 			}
 			if err := st.Delete(ctx, info.Name); err != nil {
@@ -226,6 +244,9 @@ func dryRun() bool {
 func removeDate(ctx context.Context, st lake.Store, date civil.Date) error {
 	slog.Info("removing a date that does not exist any more", "date", date.String())
 	if err := lake.DeletePublication(ctx, st, date); err != nil {
+		return err
+	}
+	if err := st.Delete(ctx, lake.IDsName(date)); err != nil {
 		return err
 	}
 	for _, t := range tables.All() {

@@ -96,6 +96,15 @@ func (v *GoldView) count() {
 	}
 }
 
+// Again says that days are made once more for the order lines of others.
+func (v *GoldView) Again(days int) {
+	v.Stop()
+	if v.terminal {
+		fmt.Fprint(v.w, "\r\x1b[K")
+	}
+	fmt.Fprintf(v.w, "gold: %s to make without order lines whose ids are on an earlier record of another day\n", plural(days, "business day"))
+}
+
 // Stop ends the counting.
 func (v *GoldView) Stop() {
 	if v.stopped != nil {

@@ -24,6 +24,15 @@ func GoldName(table string, date civil.Date) string {
 	return "gold/" + table + "/date=" + date.String() + "/part" + extension
 }
 
+// IDsTable is the folder of gold with the ids of each day's order lines. It is no
+// table.
+const IDsTable = "order_ids"
+
+// IDsName is the name of the file with the ids of a date's order lines.
+func IDsName(date civil.Date) string {
+	return "gold/" + IDsTable + "/date=" + date.String() + "/ids.bin"
+}
+
 // QuarantineName is the name of the file with the rows of a table that a
 // quality rule set aside.
 func QuarantineName(table string, date civil.Date) string {
@@ -111,7 +120,10 @@ type Publication struct {
 	Tables   map[string]PublishedFile `json:"tables"`
 	Counts   GoldCounts               `json:"counts"`
 	Measures map[string]float64       `json:"measures,omitempty"` // of the tables, for the volume rules of later dates
-	Attempt  *Attempt                 `json:"attempt,omitempty"`  // the newest one, where it was stopped
+	// IDs is the file of its order lines' ids, by which those of other days are
+	// found; nil where it has none.
+	IDs     *PublishedFile `json:"ids,omitempty"`
+	Attempt *Attempt       `json:"attempt,omitempty"` // the newest one, where it was stopped
 }
 
 // PublishedFile is a table's file of one date.

@@ -88,6 +88,13 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 	if err != nil {
 		return out, err
 	}
+	ids, err := p.lineIDs()
+	if err == nil {
+		err = p.dropTwins(planned.Twins)
+	}
+	if err != nil {
+		return out, err
+	}
 	out.Counts = p.header.GoldCounts
 	before, _, err := lake.ReadPublication(ctx, st, out.Date)
 	if err != nil {
@@ -165,6 +172,9 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 			return out, err
 		}
 	}
+	if next.IDs, err = putIDs(ctx, st, out.Date, ids, before); err != nil {
+		return out, err
+	}
 	if out.Published {
 		next.Number++
 	}
@@ -235,6 +245,19 @@ func Hash(data []byte) string {
 }
 
 func (f *tableFile) put(ctx context.Context, st lake.Store) error { return st.Put(ctx, f.File, f.data) }
+
+// putIDs writes the file of the day's ids.
+func putIDs(ctx context.Context, st lake.Store, date civil.Date, ids []lineID, before lake.Publication) (*lake.PublishedFile, error) {
+	name := lake.IDsName(date)
+	if len(ids) == 0 {
+		if before.IDs == nil {
+			return nil, nil
+		}
+		return nil, st.Delete(ctx, name)
+	}
+	data := encodeIDs(ids)
+	return &lake.PublishedFile{File: name, Rows: int64(len(ids)), Bytes: int64(len(data)), Hash: Hash(data)}, st.Put(ctx, name, data)
+}
 
 // putDropped lists the events that are not in the tables.
 func putDropped(ctx context.Context, st lake.Store, date civil.Date, list []byte, before lake.Publication) error {

@@ -84,15 +84,17 @@ func (p Plan) withoutBefore() Plan {
 type PlannedDay struct {
 	Inputs   string // see lake.Publication
 	Complete bool
-	History  bool  // made of the history alone
-	Imported bool  // the history has rows of it
-	Silver   int64 // rows of its events that the ledger has; −1: it does not say
-	Late     int64 // likewise
+	History  bool   // made of the history alone
+	Imported bool   // the history has rows of it
+	Twins    []Twin // its order lines that count on another day
+	Silver   int64  // rows of its events that the ledger has; −1: it does not say
+	Late     int64  // likewise
 }
 
 // measured reports whether later days may be compared with this one: not where
-// history and events are one day's, whose sums are known only when it is made.
-func (p PlannedDay) measured() bool { return p.History || !p.Imported }
+// history and events are one day's, or order lines count on another one: their sums
+// are known only when they are made.
+func (p PlannedDay) measured() bool { return p.History || !p.Imported && len(p.Twins) == 0 }
 
 // startFn begins every planned day with an empty partial, so that a day without
 // events is published too, and adds the history's days.
