@@ -65,7 +65,7 @@ func writeWhole(path string, data []byte) (err error) {
 	}()
 	_, err = part.Write(data)
 	if err == nil {
-		err = part.Chmod(0o644)
+		err = part.Chmod(0o640)
 	}
 	if err == nil {
 		err = part.Sync()

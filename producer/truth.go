@@ -93,7 +93,7 @@ func (t Truth) WriteFile(path string) error {
 		return fmt.Errorf("ledger: %w", err)
 	}
 	part := path + ".part"
-	if err := os.WriteFile(part, append(b, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(part, append(b, '\n'), 0o640); err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
 	if err := os.Rename(part, path); err != nil {

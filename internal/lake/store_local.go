@@ -61,7 +61,7 @@ func openLocal(dir string) (Store, error) {
 }
 
 func createTemp(path string) (tempFile, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 }
 
 func (s *localStore) URI() string  { return s.root }
@@ -143,7 +143,7 @@ func (s *localStore) makeDir(dir string) error {
 	if _, ok := s.made.Load(dir); ok {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
 	s.made.Store(dir, struct{}{})

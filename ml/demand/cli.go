@@ -157,7 +157,7 @@ func WriteFile(name string, data []byte) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil { //nolint:gosec // a report is for everybody
+	if err := os.Chmod(f.Name(), 0o640); err != nil { //nolint:gosec // as the lake: its group may read it
 		return err
 	}
 	return os.Rename(f.Name(), name)

@@ -98,7 +98,7 @@ func width(w io.Writer) int {
 // replaceFile writes a file whole, or leaves what is there.
 func replaceFile(path string, data []byte) (err error) {
 	fail := func(err error) error { return fmt.Errorf("write %s: %w", path, err) }
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fail(err)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".sql-*")
@@ -106,7 +106,7 @@ func replaceFile(path string, data []byte) (err error) {
 		return fail(err)
 	}
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
+	if err = errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
