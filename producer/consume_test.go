@@ -178,7 +178,7 @@ func TestPrinters(t *testing.T) {
 		{"table", nil, []byte{0xff}, "   1          7  no event: \"\\xff\"\n"},
 		{"table", nil, nil, "   1          7  no event: \"\"\n"},
 	} {
-		print, err := ParsePrinter(tc.format)
+		print, err := ParsePrinter(tc.format, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func TestPrinters(t *testing.T) {
 			t.Errorf("%s of %q (-want +got):\n%s", tc.format, tc.value, diff)
 		}
 	}
-	if _, err := ParsePrinter("xml"); err == nil || fmt.Sprint(err) != `format "xml": expected json, raw or table` {
+	if _, err := ParsePrinter("xml", false); err == nil || fmt.Sprint(err) != `format "xml": expected json, raw or table` {
 		t.Errorf("got %v", err)
 	}
 }

@@ -68,12 +68,15 @@ type Printer func(w io.Writer, m *sarama.ConsumerMessage) error
 
 // ParsePrinter gives the printer of a format: "json" (a line with offset, time,
 // key and value), "raw" (the value and a line end) or "table" (columns for a
-// person).
-func ParsePrinter(format string) (Printer, error) {
+// person). What is for a person, as raw is on a terminal, is Printable.
+func ParsePrinter(format string, terminal bool) (Printer, error) {
 	switch format {
 	case "json":
 		return printJSON, nil
 	case "raw":
+		if terminal {
+			return printShown, nil
+		}
 		return printRaw, nil
 	case "table":
 		return printTable, nil
@@ -86,6 +89,11 @@ func printRaw(w io.Writer, m *sarama.ConsumerMessage) error {
 		return err
 	}
 	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func printShown(w io.Writer, m *sarama.ConsumerMessage) error {
+	_, err := io.WriteString(w, Printable(string(m.Value))+"\n")
 	return err
 }
 
@@ -117,9 +125,14 @@ func printJSON(w io.Writer, m *sarama.ConsumerMessage) error {
 	default:
 		out.Text = string(m.Value)
 	}
-	e := json.NewEncoder(w)
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
 	e.SetEscapeHTML(false)
-	return e.Encode(out)
+	if err := e.Encode(out); err != nil {
+		return err
+	}
+	_, err := w.Write(printableJSON(line.Bytes()))
+	return err
 }
 
 // TableHeader is the head of the columns that the table printer writes.
@@ -133,8 +146,8 @@ func printTable(w io.Writer, m *sarama.ConsumerMessage) error {
 		_, err := fmt.Fprintf(w, "%4d %10d  no event: %q\n", m.Partition, m.Offset, clip(m.Value, 80))
 		return err
 	}
-	text := func(name string) string { return strings.ToValidUTF8(textOf(fields[name]), "\uFFFD") }
+	text := func(name string) string { return Printable(textOf(fields[name])) }
 	_, err := fmt.Fprintf(w, "%4d %10d  %-24s  %-15s  %-10.10s %10s %11s  %s\n", m.Partition, m.Offset,
-		text("event_time"), text("event_type"), text("product_id"), text("quantity"), strings.TrimSpace(text("unit_price")+" "+text("currency")), m.Key)
+		text("event_time"), text("event_type"), text("product_id"), text("quantity"), strings.TrimSpace(text("unit_price")+" "+text("currency")), Printable(string(m.Key)))
 	return err
 }

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/IBM/sarama"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"example.com/shopstream/internal/config"
 	"example.com/shopstream/producer"
@@ -51,7 +53,7 @@ value with its text: --match currency=EUR --match quantity=2.`,
 	fl.Int32SliceVar(&f.partitions, "partition", nil, "only these partitions")
 	fl.Int64Var(&f.max, "max", 0, "end after that many records that pass the filters (0: no limit)")
 	fl.BoolVar(&f.untilEnd, "until-end", false, "end where the topic ends now")
-	fl.StringVar(&f.format, "format", "json", "json (a line with offset, time, key, value), raw (the value) or table")
+	fl.StringVar(&f.format, "format", "json", "json (a line with offset, time, key, value), raw (the value; on a terminal with control characters escaped) or table")
 	fl.BoolVar(&f.count, "count", false, "print only how many there are, by partition and type")
 	fl.StringVar(&f.key, "key", "", "only records with this key")
 	fl.StringVar(&f.eventType, "type", "", "only this event_type")
@@ -72,7 +74,7 @@ func consume(ctx context.Context, cfg config.Config, f consumeFlags, stdout io.W
 	if err != nil {
 		return mistake{err}
 	}
-	printer, err := producer.ParsePrinter(f.format)
+	printer, err := producer.ParsePrinter(f.format, isTerminal(stdout))
 	if err != nil {
 		return mistake{err}
 	}
@@ -110,6 +112,11 @@ func consume(ctx context.Context, cfg config.Config, f consumeFlags, stdout io.W
 	return out.Flush()
 }
 
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // counts of records.
 type counts struct {
 	all        int64
@@ -140,7 +147,7 @@ func (c *counts) print(w io.Writer) error {
 		fmt.Fprintf(out, "%12s partition %d\n", grouped(c.partitions[p]), p)
 	}
 	for _, t := range slices.Sorted(maps.Keys(c.types)) {
-		fmt.Fprintf(out, "%12s %s\n", grouped(c.types[t]), t)
+		fmt.Fprintf(out, "%12s %s\n", grouped(c.types[t]), producer.Printable(t))
 	}
 	return out.Flush()
 }
