@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/guard"
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/telemetry"
 )
@@ -16,18 +18,24 @@ import (
 const stale = 5 * time.Minute
 
 // ServeMetrics serves /metrics, /healthz and /readyz of the job in this process
-// with this source, until ctx ends, and returns the address of /metrics. An empty listen serves
+// with this source, until ctx ends, and returns the address of /metrics. An empty address serves
 // nothing. unready is how long a partition may bring no answer before the job counts as not ready.
-func ServeMetrics(ctx context.Context, listen string, source kafkaio.Options, unready time.Duration) (url string, err error) {
-	if listen == "" {
+func ServeMetrics(ctx context.Context, c config.Metrics, source kafkaio.Options, unready time.Duration) (url string, err error) {
+	if c.Listen == "" {
 		return "", nil
+	}
+	var tokens guard.Tokens
+	if c.TokenFile != "" {
+		if tokens, err = guard.ReadTokens(c.TokenFile); err != nil {
+			return "", fmt.Errorf("metrics.token_file: %w", err)
+		}
 	}
 	m := monitor{source: source.ID, topic: source.Topic, unready: unready, started: time.Now()}
 	if err := telemetry.Registry.Register(m); err != nil {
 		return "", err
 	}
 	context.AfterFunc(ctx, func() { telemetry.Registry.Unregister(m) })
-	addr, err := telemetry.Serve(ctx, listen, m.conditions)
+	addr, err := telemetry.Serve(ctx, c.Listen, tokens, m.conditions)
 	return "http://" + addr + "/metrics", err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"example.com/shopstream/internal/broker"
+	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/telemetry"
 )
@@ -39,7 +40,7 @@ func TestMonitorTellsOfAnOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	url, err := ServeMetrics(ctx, "127.0.0.1:0", o.Source, time.Second)
+	url, err := ServeMetrics(ctx, config.Metrics{Listen: "127.0.0.1:0"}, o.Source, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

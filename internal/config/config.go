@@ -100,7 +100,8 @@ type Flink struct {
 
 // Metrics says where monitoring is served.
 type Metrics struct {
-	Listen string `yaml:"listen" flag:"metrics-listen" default:"127.0.0.1:0" check:"listen" help:"address of /metrics, /healthz and /readyz (port 0: any free one, empty: off)"`
+	Listen    string `yaml:"listen" flag:"metrics-listen" default:"127.0.0.1:0" check:"listen" help:"address of /metrics, /healthz and /readyz (port 0: any free one, empty: off)"`
+	TokenFile string `yaml:"token_file" default:"" help:"file of bearer tokens, one a line, that open /metrics; an address that other machines reach needs it (empty: none)"`
 }
 
 // Log says how much is logged, and in which form.

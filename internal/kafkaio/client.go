@@ -72,6 +72,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/xdg-go/scram"
+
+	"example.com/shopstream/internal/guard"
 )
 
 // Cluster says how to reach a Kafka cluster. It is plain data: it is encoded
@@ -118,7 +120,7 @@ func (c Cluster) SaramaConfig() (*sarama.Config, error) {
 	if c.SASL == "" {
 		return cfg, nil
 	}
-	password, err := os.ReadFile(c.PasswordFile)
+	password, err := guard.ReadSecret(c.PasswordFile)
 	if err != nil {
 		return nil, fmt.Errorf("kafka sasl: cannot read the password file: %w", err)
 	}

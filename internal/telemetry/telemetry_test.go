@@ -64,7 +64,7 @@ func scrape(t *testing.T, conditions []Condition, wantStatus int, wantText strin
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	addr, err := Serve(ctx, "127.0.0.1:0", func() []Condition { return conditions })
+	addr, err := Serve(ctx, "127.0.0.1:0", nil, func() []Condition { return conditions })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +106,11 @@ func TestNotReady(t *testing.T) {
 }
 
 func TestServeRefuses(t *testing.T) {
-	addr, err := Serve(t.Context(), "127.0.0.1:0", func() []Condition { return nil })
+	addr, err := Serve(t.Context(), "127.0.0.1:0", nil, func() []Condition { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Serve(t.Context(), addr, nil); err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "--metrics-listen") {
+	if _, err := Serve(t.Context(), addr, nil, nil); err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "--metrics-listen") {
 		t.Errorf("error %v, want one that names the address and the flag", err)
 	}
 }

@@ -105,7 +105,12 @@ func decode[T any](t testing.TB, body []byte) T {
 func ask(t testing.TB, h http.Handler, method, target, body string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	r.Host = "localhost"
 	for i := 0; i < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+			continue
+		}
 		r.Header.Add(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
@@ -157,7 +162,7 @@ func TestDocument(t *testing.T) {
 	var kinds []any
 	for _, k := range []kind{
 		badRequest, unauthorised, unknownRoute, unknownSeries, unknownVersion, notCovered, wrongMethod, slowRequest,
-		cannotPrice, tooLarge, wrongType, noPrice, tooMany, internalError, busy, noResults,
+		cannotPrice, wrongHost, tooLarge, wrongType, noPrice, tooMany, internalError, busy, noResults,
 	} {
 		kinds = append(kinds, k.with("").Type)
 	}

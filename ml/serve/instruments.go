@@ -29,7 +29,7 @@ func newInstruments(s *Server) *instruments {
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route"}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "shopstream_api_rejected_total", Help: "Requests turned away, by reason: busy, rate or token.",
+			Name: "shopstream_api_rejected_total", Help: "Requests turned away, by reason: busy, host, rate or token.",
 		}, []string{"reason"}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "shopstream_api_reloads_total", Help: "Looks at the lake, by result: changed, unchanged or failed.",

@@ -7,23 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-)
 
-// CheckListen refuses an address that others than this machine can reach, unless
-// a token is needed or insecure is set.
-func CheckListen(address string, tokens Tokens, insecure bool) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("the address %q: expected host:port, such as 127.0.0.1:8080: %w", address, err)
-	}
-	ip, err := netip.ParseAddr(host)
-	loopback := host == "localhost" || err == nil && ip.IsLoopback()
-	if loopback || len(tokens) > 0 || insecure {
-		return nil
-	}
-	return fmt.Errorf("the address %q can be reached from other machines, and no token is needed: give a file of tokens, or listen on 127.0.0.1", address)
-}
+	"example.com/shopstream/internal/guard"
+)
 
 // maxHeaderBytes holds a request for mostSeries series of usual names.
 const maxHeaderBytes = 64 << 10
@@ -38,6 +24,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: t.ReadHeader, ReadTimeout: t.Read, WriteTimeout: t.Write, IdleTimeout: t.Idle,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong
 	}
+	l = guard.Bound(server, l, s.options.MaxInFlight+64) // and whoever watches the server
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	select {

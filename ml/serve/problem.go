@@ -44,6 +44,7 @@ var (
 	wrongMethod    = kind{"wrong-method", "The path does not take this method", http.StatusMethodNotAllowed}
 	slowRequest    = kind{"slow-request", "The request did not arrive in time", http.StatusRequestTimeout}
 	cannotPrice    = kind{"cannot-price", "The model has not learnt from prices", http.StatusConflict}
+	wrongHost      = kind{"wrong-host", "The server does not go by this name", http.StatusMisdirectedRequest}
 	tooLarge       = kind{"too-large", "The body is too large", http.StatusRequestEntityTooLarge}
 	wrongType      = kind{"wrong-media-type", "The body is not JSON", http.StatusUnsupportedMediaType}
 	noPrice        = kind{"no-price", "The product has no price to change", http.StatusUnprocessableEntity}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,13 +14,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/time/rate"
 
+	"example.com/shopstream/internal/guard"
 	"example.com/shopstream/ml/forecast"
 )
 
 // Options say what a server serves, and what it bears.
 type Options struct {
 	Source      Source
-	Tokens      Tokens       // none: everyone is let in
+	Tokens      guard.Tokens // none: everyone is let in
+	Hosts       guard.Hosts  // what clients may call the server
 	OpenMetrics bool         // /metrics needs no token
 	MaxInFlight int          // requests at once; more are turned away
 	Rate        float64      // requests a second, on average; 0: no limit
@@ -44,7 +47,8 @@ type Timeouts struct {
 func DefaultOptions() Options {
 	return Options{
 		MaxInFlight: 256, MaxBody: 64 << 10, AccessLog: true, Reload: 30 * time.Second,
-		Timeouts: Timeouts{ReadHeader: 5 * time.Second, Read: 10 * time.Second, Write: 10 * time.Second, Idle: 60 * time.Second, Drain: 15 * time.Second},
+		Hosts:    guard.NewHosts("localhost:0", nil, nil),
+		Timeouts: Timeouts{ReadHeader: 5 * time.Second, Read: 10 * time.Second, Write: 10 * time.Second, Idle: 60 * time.Second, Drain: 8 * time.Second},
 	}
 }
 
@@ -206,6 +210,10 @@ func (s *Server) admit(r route, q *http.Request, flying int64) *problem {
 		s.metrics.rejected.WithLabelValues("busy").Inc()
 		return busy.with(fmt.Sprintf("there are %d requests at once already: come again", s.options.MaxInFlight)).retryAfter(1)
 	}
+	if !s.options.Hosts.Allow(q.Host) {
+		s.metrics.rejected.WithLabelValues("host").Inc()
+		return wrongHost.with("the header Host names " + strconv.Quote(clip(q.Host)) + ": expected an address, localhost, or a name that the server was told with --allow-host")
+	}
 	if !r.open && !s.trusts(q) {
 		s.metrics.rejected.WithLabelValues("token").Inc()
 		p := unauthorised.with("expected the header Authorization: Bearer and a token that the server knows")
@@ -221,7 +229,7 @@ func (s *Server) admit(r route, q *http.Request, flying int64) *problem {
 
 // trusts reports whether a request has a token, where one is needed.
 func (s *Server) trusts(q *http.Request) bool {
-	return len(s.options.Tokens) == 0 || s.options.Tokens.admit(q.Header.Get("Authorization"))
+	return len(s.options.Tokens) == 0 || s.options.Tokens.Admit(q.Header.Get("Authorization"))
 }
 
 // call asks the endpoint. A panic in it is an answer too, and a record in the log.

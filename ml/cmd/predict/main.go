@@ -2,22 +2,19 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"example.com/shopstream/internal/ending"
 	"example.com/shopstream/ml/demand"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx, _ := ending.Context() // until the process ends
 	os.Exit(demand.Exit("predict", command().ExecuteContext(ctx), os.Stderr))
 }
 

@@ -18,14 +18,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/ending"
+	"example.com/shopstream/internal/guard"
 	"example.com/shopstream/ml/demand"
 	"example.com/shopstream/ml/forecast"
 	"example.com/shopstream/ml/serve"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx, _ := ending.Context() // until the process ends
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -44,6 +45,7 @@ type settings struct {
 	listen    string
 	tokenFile string
 	insecure  bool
+	hosts     []string
 }
 
 // run is the program: its exit code is 0 for help, 1 for an error, 2 for a wrong
@@ -108,6 +110,7 @@ func (s *settings) bind(cmd *cobra.Command) {
 	f.StringVar(&s.Source.Model, "model", "demand", "name of the model in the registry")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address to listen on (port 0: any free one)")
 	f.StringVar(&s.tokenFile, "token-file", "", "file of bearer tokens, one a line; without it everyone is let in")
+	f.StringSliceVar(&s.hosts, "allow-host", nil, "further name by which clients call the server, such as a proxy's (repeatable; *: any)")
 	f.BoolVar(&s.OpenMetrics, "open-metrics", false, "/metrics needs no token")
 	f.BoolVar(&s.insecure, "insecure", false, "listen on an address that other machines reach, without tokens")
 	f.DurationVar(&s.Reload, "reload", s.Reload, "how often the lake is looked at (0: only on SIGHUP)")
@@ -156,12 +159,13 @@ func (s *settings) serve(ctx context.Context, stderr io.Writer) error {
 // check reads what flags name, and refuses what does not go together.
 func (s *settings) check() (err error) {
 	if s.tokenFile != "" {
-		if s.Tokens, err = serve.ReadTokens(s.tokenFile); err != nil {
+		if s.Tokens, err = guard.ReadTokens(s.tokenFile); err != nil {
 			return fmt.Errorf("--token-file: %w", err)
 		}
 	}
-	if err := serve.CheckListen(s.listen, s.Tokens, s.insecure); err != nil {
+	if err := guard.CheckListen(s.listen, s.Tokens, s.insecure); err != nil {
 		return fmt.Errorf("--listen: %w (or set --insecure)", err)
 	}
+	s.Hosts = guard.NewHosts(s.listen, s.hosts, s.Tokens)
 	return s.Validate()
 }

@@ -2,26 +2,23 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"example.com/shopstream/internal/ending"
 	"example.com/shopstream/ml/demand"
 	"example.com/shopstream/ml/forecast"
 	"example.com/shopstream/ml/report"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx, _ := ending.Context() // until the process ends
 	os.Exit(demand.Exit("train", command().ExecuteContext(ctx), os.Stderr))
 }
 

@@ -9,14 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"golang.org/x/term"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/ending"
 	"example.com/shopstream/pipelines"
 )
 
@@ -34,7 +33,8 @@ Each day is held to the rules of sql/tables/*/quality.yaml and replaced whole; a
 severity fail stops it, and what stands stays. Made again, a day has the same bytes.
 Runners: prism (the default), direct, universal, dataflow (with gs://); --help-beam lists
 all flags.
-Exit codes: 0 done, 1 an error, 2 a wrong setting, 3 a quality rule stopped a day, 130 interrupted.
+Exit codes: 0 done, 1 an error, 2 a wrong setting, 3 a quality rule stopped a day, 130 interrupted,
+5 ended by force, since it had not ended 8 s after SIGTERM.
 `
 
 func main() { os.Exit(start(os.Args[1:])) }
@@ -101,7 +101,7 @@ func start(args []string) int {
 	if pipelines.InProcess(runner) {
 		pipelines.LimitGoldMemory()
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := ending.Context()
 	defer stop()
 	out := io.Writer(os.Stdout)
 	if f.format == "json" {

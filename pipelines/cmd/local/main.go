@@ -11,15 +11,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/ending"
 	"example.com/shopstream/pipelines"
 	"example.com/shopstream/producer"
 )
@@ -36,7 +35,8 @@ each business day, a forecast of next week's demand, and the answers to the main
 
 Run again with the same --data it continues: nothing is lost, nothing counted twice.
 Exit codes: 0 done and the ledger's identity holds, 1 an error, 2 a wrong setting, 4 done, but too
-many records of the file are dead letters (--max-dead-share), 130 interrupted.
+many records of the file are dead letters (--max-dead-share), 130 interrupted,
+5 ended by force, since it had not ended 8 s after SIGTERM.
 `
 
 // settings are the program's own flags.
@@ -106,7 +106,7 @@ func start(args []string) int {
 	}
 	slog.SetDefault(logger)
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := ending.Context()
 	defer stop()
 	set.ownKafka = loader.Origin("kafka.brokers") != "default"
 	set.window = loader.Origin("stream.base_window") != byLocal
@@ -186,7 +186,7 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 		}
 	}
 	pipelines.LimitMemory(o.Source.Budget)
-	url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source, cfg.Kafka.UnreadyAfter)
+	url, err := pipelines.ServeMetrics(ctx, cfg.Metrics, o.Source, cfg.Kafka.UnreadyAfter)
 	if err != nil {
 		return err
 	}

@@ -9,14 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"golang.org/x/term"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/ending"
 	"example.com/shopstream/pipelines"
 )
 
@@ -34,7 +33,8 @@ then, and if rebuild is stopped or killed, the lake is the old one. A lake that 
 closed needs Kafka for the last records, which bronze has not yet.
 --prune removes the generations that are not the lake any more, and makes nothing.
 Runners: prism (the default), direct (small lakes: all is held in memory).
-Exit codes: 0 done, 1 an error, 2 a wrong setting, 130 interrupted.
+Exit codes: 0 done, 1 an error, 2 a wrong setting, 130 interrupted,
+5 ended by force, since it had not ended 8 s after SIGTERM.
 `
 
 // flags are the program's own.
@@ -100,7 +100,7 @@ func start(args []string) int {
 	}
 	slog.SetDefault(logger)
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := ending.Context()
 	defer stop()
 	o := pipelines.RebuildFrom(cfg)
 	o.Shards = f.shards

@@ -10,13 +10,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/ending"
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/pipelines"
 )
@@ -38,7 +37,8 @@ Runners: prism, direct (only with --bounded), flink-cluster (docs/flink.md), uni
 dataflow. Beam's own options (--endpoint, --project, --dry_run, …) are taken as they are;
 --help-beam lists all flags.
 Exit codes: 0 done, 1 an error, 2 a wrong setting, 4 a bounded run is done, but too many of
-its records are dead letters (--max-dead-share), 130 interrupted.
+its records are dead letters (--max-dead-share), 130 interrupted,
+5 ended by force, since it had not ended 8 s after SIGTERM.
 `
 
 func main() { os.Exit(start(os.Args[1:])) }
@@ -102,7 +102,7 @@ func start(args []string) int {
 	}
 	slog.SetDefault(logger)
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := ending.Context()
 	defer stop()
 	var dead *pipelines.DeadLetters
 	switch err := run(ctx, o, runner, cfg); {
@@ -130,7 +130,7 @@ func run(ctx context.Context, o pipelines.StreamingOptions, runner string, cfg c
 	switch {
 	case pipelines.InProcess(runner):
 		pipelines.LimitMemory(o.Source.Budget)
-		url, err := pipelines.ServeMetrics(ctx, cfg.Metrics.Listen, o.Source, cfg.Kafka.UnreadyAfter)
+		url, err := pipelines.ServeMetrics(ctx, cfg.Metrics, o.Source, cfg.Kafka.UnreadyAfter)
 		if err != nil {
 			return err
 		}

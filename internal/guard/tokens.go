@@ -1,4 +1,4 @@
-package serve
+package guard
 
 import (
 	"bufio"
@@ -6,14 +6,13 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"os"
 	"strings"
 )
 
 // shortestToken is in bytes: 128 random bits in base 64 have 22.
 const shortestToken = 16
 
-// Tokens are the hashes of the bearer tokens that open the API; none let
+// Tokens are the hashes of the bearer tokens that open a server; none let
 // everyone in. They are hashes so that comparing two takes the same time
 // whatever they are, and how long they are.
 type Tokens [][sha256.Size]byte
@@ -21,18 +20,19 @@ type Tokens [][sha256.Size]byte
 // ReadTokens reads a file of one token a line; lines that begin with # are
 // comments. With more than one, clients can change to a new token one by one.
 func ReadTokens(file string) (Tokens, error) {
-	data, err := os.ReadFile(file) //nolint:gosec // the file that the user named
+	data, err := ReadSecret(file)
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
-	t, err := parseTokens(data)
+	t, err := ParseTokens(data)
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %s: %w", file, err)
 	}
 	return t, nil
 }
 
-func parseTokens(data []byte) (Tokens, error) {
+// ParseTokens reads the text of such a file.
+func ParseTokens(data []byte) (Tokens, error) {
 	var t Tokens
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	for n := 1; lines.Scan(); n++ {
@@ -54,8 +54,8 @@ func parseTokens(data []byte) (Tokens, error) {
 	return t, nil
 }
 
-// admit reports whether a field Authorization holds one of the tokens.
-func (t Tokens) admit(field string) bool {
+// Admit reports whether a field Authorization holds one of the tokens.
+func (t Tokens) Admit(field string) bool {
 	scheme, token, _ := strings.Cut(field, " ")
 	given := sha256.Sum256([]byte(strings.TrimSpace(token)))
 	found := 0
