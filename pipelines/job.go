@@ -35,6 +35,7 @@ func StreamingFrom(cfg config.Config) StreamingOptions {
 			BaseWindow: cfg.Stream.BaseWindow, OutOfOrderness: cfg.Stream.OutOfOrderness,
 			Skew: cfg.Stream.Skew, MaxBytes: int(cfg.Stream.MaxEventBytes),
 			Bundle: cfg.Stream.Bundle, BundleRecords: cfg.Stream.BundleRecords, Align: cfg.Stream.Align,
+			BatchBytes: int(cfg.Kafka.MaxBatchBytes), StopAtBadBatch: cfg.Kafka.Undecodable == "stop",
 			IdleAfter: cfg.Kafka.IdleAfter, Refresh: refreshEvery, Budget: int64(cfg.Stream.Budget),
 		},
 		Lake: cfg.Lake.URI, Shards: cfg.Stream.Shards, Start: freshStart, asked: cfg.Kafka.Start != "ledger",

@@ -25,6 +25,9 @@ type RebuildOptions struct {
 	BundleRecords int
 	Align         time.Duration
 	Budget        int64
+
+	BatchBytes     int // as in kafkaio.Options
+	StopAtBadBatch bool
 }
 
 // RebuildFrom turns a configuration into the options of a rebuild.
@@ -32,6 +35,7 @@ func RebuildFrom(cfg config.Config) RebuildOptions {
 	return RebuildOptions{
 		Lake: cfg.Lake.URI, Cluster: Cluster(cfg.Kafka),
 		Bundle: cfg.Stream.Bundle, BundleRecords: cfg.Stream.BundleRecords, Align: cfg.Stream.Align, Budget: int64(cfg.Stream.Budget),
+		BatchBytes: int(cfg.Kafka.MaxBatchBytes), StopAtBadBatch: cfg.Kafka.Undecodable == "stop",
 	}
 }
 
@@ -73,6 +77,7 @@ func (j RebuildJob) streaming() StreamingOptions {
 			ID: j.ID, Cluster: j.Cluster, Topic: set.Topic, Log: lake.BronzeLog, LogArg: j.Plan.Lake,
 			BaseWindow: ms(set.BaseWindowMs), OutOfOrderness: ms(set.OutOfOrderness), Skew: ms(set.SkewMs), MaxBytes: set.MaxEventBytes,
 			Bounded: true, Bundle: j.Bundle, BundleRecords: j.BundleRecords, Align: j.Align, Budget: j.Budget,
+			BatchBytes: j.BatchBytes, StopAtBadBatch: j.StopAtBadBatch,
 		},
 		Lake: j.Into, Shards: set.Shards, Start: freshStart,
 	}

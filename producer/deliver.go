@@ -88,7 +88,7 @@ func Deliver(ctx context.Context, cluster kafkaio.Cluster, topic string, src Sou
 	if err != nil {
 		return Stats{}, err
 	}
-	d := &delivery{topic: topic, src: src, opts: o, total: src.Total(), giveUp: giveUp, abort: make(chan struct{})}
+	d := &delivery{cluster: cluster, topic: topic, src: src, opts: o, total: src.Total(), giveUp: giveUp, abort: make(chan struct{})}
 	if o.Limit > 0 && (d.total < 0 || d.total > o.Limit) {
 		d.total = o.Limit
 	}
@@ -121,10 +121,11 @@ func producerConfig(ctx context.Context, cluster kafkaio.Cluster) (*sarama.Confi
 // delivery is the state of one Deliver. The loop owns src; the counters are
 // shared with the goroutines for errors and progress.
 type delivery struct {
-	topic string
-	src   Source
-	opts  DeliverOptions
-	total int64
+	cluster kafkaio.Cluster
+	topic   string
+	src     Source
+	opts    DeliverOptions
+	total   int64
 
 	taken, sent, skipped atomic.Int64
 
@@ -148,7 +149,7 @@ func (d *delivery) run(ctx context.Context, client sarama.Client) (Stats, error)
 	}
 	producer, err := sarama.NewAsyncProducerFromClient(client)
 	if err != nil {
-		return Stats{}, fmt.Errorf("deliver: %w", err)
+		return Stats{}, fmt.Errorf("deliver: %w", d.cluster.WriteDenied(err, d.topic))
 	}
 
 	start := time.Now()
@@ -238,7 +239,7 @@ func (d *delivery) settle() {
 func (d *delivery) drain(errs <-chan *sarama.ProducerError) {
 	for e := range errs {
 		if d.failed == 0 {
-			d.cause = fmt.Errorf("partition %d: %w", e.Msg.Partition, e.Err)
+			d.cause = fmt.Errorf("partition %d: %w", e.Msg.Partition, d.cluster.WriteDenied(e.Err, d.topic))
 			close(d.abort)
 			d.giveUp() // the rest would wait in vain
 		}

@@ -31,18 +31,20 @@ type Config struct {
 
 // Kafka says how to reach a cluster and what to read there.
 type Kafka struct {
-	Brokers      []string      `yaml:"brokers" flag:"brokers" default:"localhost:9092" check:"brokers" help:"Kafka brokers, host:port"`
-	Topic        string        `yaml:"topic" flag:"topic" default:"ecommerce_events" check:"topic" help:"topic of the events"`
-	Partitions   int           `yaml:"partitions" flag:"partitions" default:"4" min:"1" max:"1024" help:"partitions of the topic, where a program creates it"`
-	TLS          bool          `yaml:"tls" default:"false" help:"encrypt the connection"`
-	CAFile       string        `yaml:"ca_file" default:"" help:"PEM file of the brokers' certificate authority (empty: the system's)"`
-	SASL         string        `yaml:"sasl" default:"" oneof:"|PLAIN|SCRAM-SHA-256|SCRAM-SHA-512" help:"how to log in (empty: not at all)"`
-	User         string        `yaml:"user" default:"" help:"user for sasl"`
-	PasswordFile string        `yaml:"password_file" default:"" help:"file that holds the password for sasl"`
-	Group        string        `yaml:"group" flag:"group" default:"shopstream" check:"name" help:"consumer group that offsets are reported to, for lag tools"`
-	Start        string        `yaml:"start" flag:"start" default:"ledger" check:"start" help:"where to begin: ledger (where the lake ends), earliest, latest or an RFC 3339 time"`
-	IdleAfter    time.Duration `yaml:"idle_after" flag:"idle-after" default:"5s" min:"0s" max:"1h" help:"a partition silent for so long no longer holds up time (0s: it always does)"`
-	UnreadyAfter time.Duration `yaml:"unready_after" default:"30s" min:"1s" max:"1h" help:"a job with a partition whose broker has answered no fetch for so long is not ready"`
+	Brokers       []string      `yaml:"brokers" flag:"brokers" default:"localhost:9092" check:"brokers" help:"Kafka brokers, host:port"`
+	Topic         string        `yaml:"topic" flag:"topic" default:"ecommerce_events" check:"topic" help:"topic of the events"`
+	Partitions    int           `yaml:"partitions" flag:"partitions" default:"4" min:"1" max:"1024" help:"partitions of the topic, where a program creates it"`
+	TLS           bool          `yaml:"tls" default:"false" help:"encrypt the connection"`
+	CAFile        string        `yaml:"ca_file" default:"" help:"PEM file of the brokers' certificate authority (empty: the system's)"`
+	SASL          string        `yaml:"sasl" default:"" oneof:"|PLAIN|SCRAM-SHA-256|SCRAM-SHA-512" help:"how to log in (empty: not at all)"`
+	User          string        `yaml:"user" default:"" help:"user for sasl"`
+	PasswordFile  string        `yaml:"password_file" default:"" help:"file that holds the password for sasl"`
+	Group         string        `yaml:"group" flag:"group" default:"shopstream" check:"name" help:"consumer group that offsets are reported to, for lag tools"`
+	Start         string        `yaml:"start" flag:"start" default:"ledger" check:"start" help:"where to begin: ledger (where the lake ends), earliest, latest or an RFC 3339 time"`
+	IdleAfter     time.Duration `yaml:"idle_after" flag:"idle-after" default:"5s" min:"0s" max:"1h" help:"a partition silent for so long no longer holds up time (0s: it always does)"`
+	MaxBatchBytes Size          `yaml:"max_batch_bytes" default:"64MiB" min:"1MiB" max:"1GiB" help:"most that a record batch may decompress to; a larger one is one dead letter"`
+	Undecodable   string        `yaml:"undecodable" default:"dead-letter" oneof:"dead-letter|stop" help:"what a record batch is that is damaged or decompresses to too much: one dead letter, or the end of the job (stop)"`
+	UnreadyAfter  time.Duration `yaml:"unready_after" default:"30s" min:"1s" max:"1h" help:"a job with a partition whose broker has answered no fetch for so long is not ready"`
 }
 
 // StartTime returns the time that Start names; false if it is a word.

@@ -14,28 +14,32 @@ func CheckTopic(c Cluster, topic string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(exists(client, topic), client.Close())
+	return errors.Join(exists(client, c, topic), client.Close())
 }
 
-// FindTopic is CheckTopic and returns the topic's id: another topic of that
-// name has another one. It is "" if the brokers are too old to say.
+// FindTopic is CheckTopic for who reads the topic, and returns the topic's id:
+// another topic of that name has another one. It is "" if the brokers are too
+// old to say.
 func FindTopic(c Cluster, topic string) (id string, err error) {
 	client, err := c.NewClient()
 	if err != nil {
 		return "", err
 	}
-	if err = exists(client, topic); err == nil {
+	if err = exists(client, c, topic); err == nil {
+		err = canRead(client, c, topic)
+	}
+	if err == nil {
 		id, err = topicID(client, topic)
 	}
 	return id, errors.Join(err, client.Close())
 }
 
-func exists(client sarama.Client, topic string) error {
+func exists(client sarama.Client, c Cluster, topic string) error {
 	_, err := client.Partitions(topic)
 	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 		return missingTopic(topic)
 	}
-	return err
+	return c.Denied(err, rightDescribe, topic, "")
 }
 
 func missingTopic(topic string) error {
@@ -73,7 +77,7 @@ func Ends(c Cluster, topic string) (ends map[int32]int64, err error) {
 		return nil, missingTopic(topic)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("topic %q: %w", topic, err)
+		return nil, fmt.Errorf("topic %q: %w", topic, c.Denied(err, rightDescribe, topic, ""))
 	}
 	ends = map[int32]int64{}
 	for _, id := range ids {

@@ -18,7 +18,9 @@ const (
 	answerWait    = 2 * time.Second // a leader that was silent for so long hangs; a fetch without data takes fetchWait
 	retryWait     = 100 * time.Millisecond
 	retryWaitMax  = 2 * time.Second
+	aloneMost     = 200                              // batches that are fetched alone after a failure: more than a fetch brings
 	gapMax        = fetchWait + 100*time.Millisecond // a partition that was not asked for longer may be another one by now
+	deniedFor     = 10 * time.Second                 // how long a right that was there may lack before it counts as taken away
 	unknownFor    = 30 * time.Second                 // how long a topic may be unknown to a broker (leader changes) before it counts as gone
 )
 
@@ -33,6 +35,7 @@ type chunk struct {
 // its own, so that a partition that nobody reads from holds up no other. It
 // stays two fetches ahead of its reader.
 type fetcher struct {
+	cluster   Cluster
 	topic     string
 	partition int32
 	eventTime EventTimeFunc
@@ -40,6 +43,8 @@ type fetcher struct {
 	maxBytes  int
 	// fetchBytes is how much to ask for at once; it changes with the number of partitions.
 	fetchBytes func() int32
+	batchBytes int  // most that a batch may decompress to
+	stopAtBad  bool // a batch that cannot be read ends the read
 
 	topicID string
 	chunks  chan chunk
@@ -68,8 +73,9 @@ func RegisterEventTime(name string, fn EventTimeFunc) { eventTimes[name] = fn }
 func startFetcher(r *reader, partition int32, offset int64) *fetcher {
 	ctx, cancel := context.WithCancel(r.ctx)
 	f := &fetcher{
-		topic: r.opts.Topic, topicID: r.topicID, partition: partition,
+		cluster: r.opts.Cluster, topic: r.opts.Topic, topicID: r.topicID, partition: partition,
 		eventTime: r.eventTime, skew: r.opts.Skew.Milliseconds(), maxBytes: r.opts.MaxBytes, fetchBytes: r.share.Load,
+		batchBytes: r.opts.BatchBytes, stopAtBad: r.opts.StopAtBadBatch,
 		told: newTold(), chunks: make(chan chunk, 2), cancel: cancel, done: make(chan struct{}), pos: offset,
 	}
 	if r.replay != nil {
@@ -122,23 +128,24 @@ func (f *fetcher) next(n int) ([]Record, int64) {
 func (f *fetcher) run(ctx context.Context, client sarama.Client, offset int64) {
 	defer close(f.done)
 	f.told.ask()
-	wait := retryWait
-	var unknownSince time.Time
+	wait, careful := retryWait, false
+	var refusedSince time.Time // since when the topic is unknown, or the user may not read it
 	for ctx.Err() == nil {
-		err := f.session(ctx, client, &offset)
+		err := f.session(ctx, client, &offset, careful)
+		careful = true                // it may have been a batch that cannot be decoded: sarama then hands out none of the answer
 		if f.told.since.Swap(0) > 0 { // it had answered
-			wait, unknownSince = retryWait, time.Time{}
+			wait, refusedSince = retryWait, time.Time{}
 		}
 		if err == nil || ctx.Err() != nil {
 			return
 		}
 		f.told.problem.Store(&err)
-		if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-			if unknownSince.IsZero() {
-				unknownSince = time.Now()
+		if final, patience := f.refusal(err); final != nil {
+			if refusedSince.IsZero() {
+				refusedSince = time.Now()
 			}
-			if time.Since(unknownSince) > unknownFor {
-				err = &fatalError{fmt.Errorf("topic %q, partition %d is gone: it was deleted while it was read. Read a new topic into a new lake: %w", f.topic, f.partition, err)}
+			if time.Since(refusedSince) >= patience {
+				err = &fatalError{final}
 			}
 		}
 		if errors.Is(err, errOtherTopic) {
@@ -165,20 +172,39 @@ func (f *fetcher) run(ctx context.Context, client sarama.Client, offset int64) {
 	}
 }
 
+// refusal is what an error of a session means if it stays for as long as
+// patience, or nil where it may last for ever.
+func (f *fetcher) refusal(err error) (final error, patience time.Duration) {
+	switch {
+	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
+		return fmt.Errorf("topic %q, partition %d is gone: it was deleted while it was read. Read a new topic into a new lake: %w", f.topic, f.partition, err), unknownFor
+	case errors.Is(err, sarama.ErrTopicAuthorizationFailed) && f.told.answered.Load() == 0:
+		return err, 0
+	case errors.Is(err, sarama.ErrTopicAuthorizationFailed):
+		return err, deniedFor
+	}
+	return nil, 0
+}
+
 // fatalError is an error that no retry can mend.
 type fatalError struct{ error }
 
 func (e *fatalError) Unwrap() error { return e.error }
 
 // session fetches from the partition's leader until an error, and moves offset
-// to where to go on from.
-func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int64) error {
+// to where to go on from. A careful one begins with fetches of single batches,
+// up to one that cannot be decoded, if there is one.
+func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int64, careful bool) error {
 	leader, err := client.Leader(f.topic, f.partition)
 	if err != nil {
-		return err
+		return f.cluster.Denied(err, rightDescribe, f.topic, "")
 	}
 	conn := sarama.NewBroker(leader.Addr())
-	if err := conn.Open(client.Config()); err != nil {
+	cfg, raw, alone := client.Config(), &tap{}, 0
+	if careful {
+		cfg, alone = tapped(cfg, raw), aloneMost
+	}
+	if err := conn.Open(cfg); err != nil {
 		return err
 	}
 	// A fetch blocks for a while in the connection: closing it ends the wait early.
@@ -188,13 +214,29 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 			closeQuietly(conn)
 		}
 	}()
+	if careful {
+		// It waits until the connection is open: from then on, what is read are answers to what is asked here.
+		if _, err := conn.Connected(); err != nil {
+			return f.cluster.unreachable(err, leader.Addr())
+		}
+	}
 	size := f.fetchBytes()
 	var last time.Time // when the fetch before was sent
 	for ctx.Err() == nil {
 		asked := time.Now()
-		block, err := f.fetch(conn, *offset, size)
+		var (
+			block *sarama.FetchResponseBlock
+			bad   *chunk
+			err   error
+		)
+		if alone > 0 {
+			alone--
+			block, bad, err = f.alone(conn, raw, *offset, 1)
+		} else {
+			block, err = f.fetch(conn, *offset, size)
+		}
 		if err != nil {
-			return fmt.Errorf("fetch from %s: %w", leader.Addr(), err)
+			return fmt.Errorf("fetch from %s: %w", leader.Addr(), f.cluster.unreachable(err, leader.Addr()))
 		}
 		// A fetch names its topic, not the topic's id. One that is deleted fails the fetches that wait for its data; who
 		// was not waiting, because it was full or held up, must not take the records of the next topic of that name.
@@ -209,10 +251,17 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 		case block.Err == sarama.ErrOffsetOutOfRange:
 			return f.outOfRange(client, *offset)
 		case block.Err != sarama.ErrNoError:
-			return fmt.Errorf("fetch from %s: %w", leader.Addr(), block.Err)
+			return fmt.Errorf("fetch from %s: %w", leader.Addr(), f.cluster.Denied(block.Err, rightRead, f.topic, ""))
 		}
 		f.told.answer()
-		if block == nil {
+		switch {
+		case bad != nil:
+			alone = 0
+			if f.deliver(ctx, *bad) {
+				*offset = bad.next
+			}
+			continue
+		case block == nil:
 			continue
 		}
 		c, err := f.parse(block, *offset)
@@ -227,10 +276,7 @@ func (f *fetcher) session(ctx context.Context, client sarama.Client, offset *int
 				*offset = c.next
 			}
 		case cutShort(block):
-			if size >= maxFetchBytes {
-				return &fatalError{fmt.Errorf("topic %q, partition %d: the record batch at offset %d is damaged, or larger than %d bytes: read the topic into a new lake from a time after it, with --start", f.topic, f.partition, *offset, size)}
-			}
-			size = min(size*4, maxFetchBytes)
+			return fmt.Errorf("fetch from %s at offset %d: %w", leader.Addr(), *offset, errCut)
 		case time.Since(asked) < fetchWait/10:
 			sleep(ctx, fetchWait/10) // a broker that does not wait for data must not be asked in a loop
 		}

@@ -47,6 +47,10 @@ func (r *reader) reportOffsets() {
 
 // commitOffsets commits positions as a client that is no member of the group.
 func (r *reader) commitOffsets(s Status) error {
+	return r.opts.Cluster.Denied(r.commit(s), rightRead, r.opts.Topic, r.opts.Group)
+}
+
+func (r *reader) commit(s Status) error {
 	if r.opts.Group == "" || len(s.Partitions) == 0 {
 		return nil
 	}

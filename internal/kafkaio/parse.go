@@ -24,9 +24,8 @@ func (f *fetcher) parse(block *sarama.FetchResponseBlock, offset int64) (chunk, 
 	if n > 0 {
 		c.records = make([]Record, 0, n)
 	}
-	aborted := abortedProducers{pending: slices.SortedFunc(slices.Values(block.AbortedTransactions), func(a, b *sarama.AbortedTransaction) int {
-		return cmp.Compare(a.FirstOffset, b.FirstOffset)
-	})}
+	aborted := abortedProducers{pending: block.AbortedTransactions}
+	aborted.sort()
 	for _, set := range block.RecordsSet {
 		b := set.RecordBatch
 		if b == nil || b.PartialTrailingRecord {
@@ -112,6 +111,10 @@ func afterEmptyBatches(block *sarama.FetchResponseBlock) (int64, bool) {
 type abortedProducers struct {
 	pending []*sarama.AbortedTransaction // by first offset, ascending
 	open    map[int64]bool
+}
+
+func (a *abortedProducers) sort() {
+	slices.SortFunc(a.pending, func(a, b *sarama.AbortedTransaction) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
 }
 
 func (a *abortedProducers) skip(b *sarama.RecordBatch) bool {

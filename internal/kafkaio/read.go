@@ -40,6 +40,9 @@ type Options struct {
 	Skew           time.Duration // how far an event time may be ahead of the record's timestamp
 	MaxBytes       int           // largest value in which an event time is looked for; default 1 MiB
 
+	BatchBytes     int  // most that a record batch may decompress to, bytes; default 64 MiB. It holds for all sources of the process
+	StopAtBadBatch bool // a record batch that cannot be read ends the read; else one record stands for it (BadBatch)
+
 	Bounded bool // end at the offsets that the partitions have at the start
 	OneCall bool // bounded, without checkpoints: for the direct runner, which calls a splittable DoFn once
 
@@ -111,6 +114,7 @@ func (o *Options) defaults() {
 	setDefault(&o.BaseWindow, time.Minute)
 	setDefault(&o.MaxBytes, 1<<20)
 	setDefault(&o.FetchBytes, 1<<20)
+	setDefault(&o.BatchBytes, 64<<20)
 	setDefault(&o.Groups, 1)
 	setDefault(&o.Bundle, 250*time.Millisecond)
 	setDefault(&o.BundleRecords, 32768)
@@ -150,6 +154,7 @@ func (fn *reading) Setup() error {
 	if err := fn.Options.validate(); err != nil {
 		return err
 	}
+	limitBatches(fn.Options.BatchBytes)
 	fn.eventTime = eventTimes[fn.Options.EventTime]
 	if fn.eventTime == nil {
 		return fmt.Errorf("kafkaio.Read: no event time function is registered as %q", fn.Options.EventTime)

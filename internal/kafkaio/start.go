@@ -18,7 +18,7 @@ func initialState(client sarama.Client, o *Options) (restriction, error) {
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition) || err == nil && len(ids) == 0:
 		return st, missingTopic(o.Topic)
 	case err != nil:
-		return st, fmt.Errorf("topic %q: %w", o.Topic, err)
+		return st, fmt.Errorf("topic %q: %w", o.Topic, o.Cluster.Denied(err, rightDescribe, o.Topic, ""))
 	}
 	if err := sameTopic(client, o.Topic, o.TopicID); err != nil {
 		return st, err

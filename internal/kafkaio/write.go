@@ -120,6 +120,9 @@ func (fn *writeFn) flush() error {
 
 // sink is the one producer that this process has for a Write.
 type sink struct {
+	cluster Cluster
+	topic   string
+
 	mu       sync.RWMutex // held for reading by those who send
 	producer sarama.SyncProducer
 	client   sarama.Client
@@ -167,9 +170,9 @@ func openSink(o *WriteOptions) (*sink, error) {
 	producer, err := sarama.NewSyncProducerFromClient(client)
 	if err != nil {
 		cancel()
-		return nil, errors.Join(fmt.Errorf("kafka producer: %w", err), client.Close())
+		return nil, errors.Join(fmt.Errorf("kafka producer: %w", o.Cluster.WriteDenied(err, o.Topic)), client.Close())
 	}
-	return &sink{producer: producer, client: client, cancel: cancel}, nil
+	return &sink{cluster: o.Cluster, topic: o.Topic, producer: producer, client: client, cancel: cancel}, nil
 }
 
 func (k *sink) send(messages []*sarama.ProducerMessage) error {
@@ -181,7 +184,7 @@ func (k *sink) send(messages []*sarama.ProducerMessage) error {
 	err := k.producer.SendMessages(messages)
 	var failed sarama.ProducerErrors
 	if errors.As(err, &failed) && len(failed) > 0 {
-		return fmt.Errorf("%d of %d records were not written, the first because of: %w", len(failed), len(messages), failed[0].Err)
+		return fmt.Errorf("%d of %d records were not written, the first because of: %w", len(failed), len(messages), k.cluster.WriteDenied(failed[0].Err, k.topic))
 	}
 	return err
 }

@@ -90,6 +90,8 @@ func timeReason(ms, recordTime int64, l Limits) Reason {
 	switch {
 	case ms < minTime || ms >= maxTime:
 		return EventTimeOutOfRange
+	case recordTime < minTime && ms-l.Skew.Milliseconds() > recordTime:
+		return BadRecordTime
 	case ms-l.Skew.Milliseconds() > recordTime: // this side of the inequality cannot wrap
 		return EventTimeInFuture
 	}

@@ -2,6 +2,8 @@ package shop
 
 import (
 	"bytes"
+	"fmt"
+	"time"
 	"unicode/utf8"
 	"unsafe"
 
@@ -45,7 +47,7 @@ func NewParser(l Limits) *Parser { return &Parser{limits: l} }
 //     multiplied (bad_price on overflow), currency. Of other events these
 //     fields are ignored, whatever they hold;
 //  5. event_time: bad_event_time, ambiguous_event_time,
-//     event_time_out_of_range, event_time_in_future.
+//     event_time_out_of_range, event_time_in_future, bad_record_time.
 //
 // Of one field: missing_field, then bad_type, then the value. A null is as good
 // as no member, and so is an empty string in place of a string. Members that
@@ -290,12 +292,26 @@ func (p *Parser) time(raw []byte, recordTime int64) int64 {
 	}
 	switch r := timeReason(ms, recordTime, p.limits); r {
 	case "":
+	case BadRecordTime:
+		p.reject(r, "%s", badRecordTime(recordTime))
 	case EventTimeInFuture:
 		p.reject(r, "expected at most %v after the record's timestamp, found %v", p.limits.Skew, utc(ms).Sub(utc(recordTime)))
 	default:
 		p.reject(r, "expected a time in the years 2000 to 2100, found %s", quote(b))
 	}
 	return ms
+}
+
+// badRecordTime says what is wrong with a record's timestamp that is before the
+// year 2000, and so before any event.
+func badRecordTime(ms int64) string {
+	switch {
+	case ms < 0:
+		return "expected a record with a timestamp, which the event's time is compared with, found none: set it in the producer, or the topic's message.timestamp.type to LogAppendTime"
+	case ms*1000 >= minTime && ms*1000 < maxTime:
+		return fmt.Sprintf("the record's timestamp is %s: the producer writes seconds (%d) where Kafka expects milliseconds. Mend it, or set the topic's message.timestamp.type to LogAppendTime", utc(ms).Format(time.RFC3339), ms)
+	}
+	return fmt.Sprintf("the record's timestamp is %s, before any event: set the producer's clock, or the topic's message.timestamp.type to LogAppendTime", utc(ms).Format(time.RFC3339))
 }
 
 // integer reads a JSON number that is an integer, without point and exponent.

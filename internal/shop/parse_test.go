@@ -162,6 +162,25 @@ func TestParseLimits(t *testing.T) {
 	}
 }
 
+// A record time from before any event is called by its name.
+func TestRecordTimeBeforeAnyEvent(t *testing.T) {
+	raw := shoptest.Good()[0]
+	for ms, says := range map[int64]string{
+		-1:              "found none",
+		1_772_366_400:   "the record's timestamp is 1970-01-21T12:19:26Z: the producer writes seconds (1772366400) where Kafka expects milliseconds",
+		0:               "the record's timestamp is 1970-01-01T00:00:00Z, before any event",
+		946_684_799_999: "the record's timestamp is 1999-12-31T23:59:59Z, before any event",
+	} {
+		_, inv := parser().Parse(raw, ms)
+		if inv == nil || inv.Reason != shop.BadRecordTime || !strings.Contains(inv.Detail, says) || !strings.HasSuffix(inv.Detail, "LogAppendTime") {
+			t.Errorf("%d: %+v, want %q", ms, inv, says)
+		}
+		if _, ok := shop.EventTime(raw, ms, shop.DefaultLimits); ok {
+			t.Errorf("%d: EventTime takes it", ms)
+		}
+	}
+}
+
 // A detail is cut between characters, whatever is quoted in it.
 func TestDetailIsText(t *testing.T) {
 	for _, s := range []string{"é", "€", "😀", `\u0001`, `\"`, "\u202e"} {

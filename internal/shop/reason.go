@@ -30,6 +30,14 @@ const (
 	AmbiguousEventTime   Reason = "ambiguous_event_time"    // EventTime reads something else
 	EventTimeOutOfRange  Reason = "event_time_out_of_range" // not in the years 2000 to 2100, UTC
 	EventTimeInFuture    Reason = "event_time_in_future"    // later than the record's timestamp + Limits.Skew
+	BadRecordTime        Reason = "bad_record_time"         // likewise, and the record has no timestamp, or one before the year 2000
+)
+
+// The reasons of a record batch that cannot be read, which Parse never sees: one
+// dead letter stands for it, which has no value.
+const (
+	BatchTooLarge Reason = "batch_too_large" // it decompresses to more than kafka.max_batch_bytes
+	BatchDamaged  Reason = "batch_damaged"   // its checksum is wrong, or its records cannot be decoded
 )
 
 // MissingField is the reason for a required field that is not there, null, or
@@ -43,12 +51,12 @@ func BadType(name string) Reason { return Reason("bad_type:" + name) }
 // that the contract allows.
 func BadValue(name string) Reason { return Reason("bad_value:" + name) }
 
-// Reasons lists the closed set, each once.
+// Reasons lists what Parse may say, each once.
 func Reasons() []Reason {
 	rs := []Reason{
 		NullValue, TooLarge, BadUTF8, MalformedJSON, DuplicateKey, NewerSchemaVersion, UnknownEventType,
 		BadPrice, BadQuantity, NegativeCancellation, BadCurrency,
-		BadEventTime, AmbiguousEventTime, EventTimeOutOfRange, EventTimeInFuture,
+		BadEventTime, AmbiguousEventTime, EventTimeOutOfRange, EventTimeInFuture, BadRecordTime,
 	}
 	for _, f := range []field{fSchemaVersion, fEventID, fEventType, fEventTime, fProductID, fOrderID, fUnitPrice, fQuantity, fCurrency} {
 		rs = append(rs, MissingField(fieldNames[f]))
@@ -74,6 +82,11 @@ const maxDetail = 200
 
 func invalid(r Reason, format string, args ...any) *Invalid {
 	return &Invalid{Reason: r, Detail: clip(fmt.Sprintf(format, args...), maxDetail)}
+}
+
+// Rejected is the rejection of what Parse was not asked about.
+func Rejected(r Reason, detail string) *Invalid {
+	return &Invalid{Reason: r, Detail: clip(detail, maxDetail)}
 }
 
 // quote is the start of b in quotes, printable.

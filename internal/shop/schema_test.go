@@ -45,7 +45,7 @@ func validate(s *jsonschema.Schema, raw []byte) error {
 var (
 	beyondSchema = map[shop.Reason]bool{
 		shop.TooLarge: true, shop.BadUTF8: true, shop.DuplicateKey: true,
-		shop.AmbiguousEventTime: true, shop.EventTimeInFuture: true,
+		shop.AmbiguousEventTime: true, shop.EventTimeInFuture: true, shop.BadRecordTime: true,
 	}
 	beyondSchemaCases = map[string]bool{
 		"JSON: 65 deep":                               true,

@@ -200,9 +200,24 @@ func (fn *splitFn) rewinds(in *kafkaio.RecordBatch) error {
 		"expected the log from the offset where the lake ends; has its retention removed that? Read the topic into a new lake", in.Partition, offset, utc(in.Arrival), utc(fn.Rules.Done))
 }
 
+// batchReason is the reason of a record that stands for a batch that cannot be
+// read, and otherwise that of the parser.
+func batchReason(r *kafkaio.Record, invalid *shop.Invalid) *shop.Invalid {
+	switch kind, detail, _ := kafkaio.BadBatch(r); kind {
+	case kafkaio.BatchTooLarge:
+		return shop.Rejected(shop.BatchTooLarge, detail)
+	case kafkaio.BatchDamaged:
+		return shop.Rejected(shop.BatchDamaged, detail)
+	}
+	return invalid
+}
+
 // deal packs a record into its lane.
 func (fn *splitFn) deal(in *kafkaio.RecordBatch, r *kafkaio.Record, emit func(beam.EventTime, string, []byte)) error {
 	e, invalid := fn.parser.Parse(r.Value, r.Timestamp)
+	if invalid != nil && r.Value == nil {
+		invalid = batchReason(r, invalid)
+	}
 	at := located{in.Partition, r.Offset}
 	var b *batch
 	switch {

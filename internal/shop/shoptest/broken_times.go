@@ -60,7 +60,10 @@ func brokenTimes() []Case {
 		at("a millisecond more than the skew", "2026-03-01T12:05:00.001Z", shop.EventTimeInFuture),
 		at("local time called UTC", "2026-03-01T14:00:00Z", shop.EventTimeInFuture),
 		at("year 2100", "2100-12-31T23:59:59.999Z", shop.EventTimeInFuture),
-		{"time: record without a timestamp", []byte(view().String()), -1, shop.EventTimeInFuture},
+		{"time: record without a timestamp", []byte(view().String()), -1, shop.BadRecordTime},
+		{"time: record with a timestamp in seconds", []byte(view().String()), 1_772_366_400, shop.BadRecordTime},
+		{"time: record with a timestamp of 1970", []byte(view().String()), 0, shop.BadRecordTime},
+		{"time: record with a timestamp of 1999", []byte(view().String()), 946_684_799_999, shop.BadRecordTime},
 
 		broken("ambiguous: key text at the end of a string", view().first("product_name", `"a \"event_time"`), shop.AmbiguousEventTime),
 		broken("ambiguous: key text is a string", view().first("product_name", `"event_time"`), shop.AmbiguousEventTime),
