@@ -15,6 +15,7 @@ import (
 	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/transforms/ingest"
 	"example.com/shopstream/transforms/metrics"
 )
 
@@ -166,6 +167,13 @@ func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
 		o.before = lake.Total(slices.DeleteFunc(slices.Clone(ledger.Rows), func(r lake.Row) bool { return r.End > o.finalBefore }))
 	}
 	if err := o.checkSource(ctx, st, ledger); err != nil {
+		return err
+	}
+	// What it cannot go on from must be found before anything is removed.
+	if err := ledger.Recall(ctx, st, &o.Start); err != nil {
+		return err
+	}
+	if err := ingest.CheckAhead(ctx, st, o.Start.Ahead); err != nil {
 		return err
 	}
 	if err := metrics.Check(ctx, st, o.Start.Increments); err != nil {

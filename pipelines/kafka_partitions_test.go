@@ -96,21 +96,26 @@ func testIdlePartition(t *testing.T, _ *realKafka, j kafkaJob) {
 func (j kafkaJob) checkLate(t testing.TB, got contents, raised map[int32][]kafkaio.Raise) {
 	t.Helper()
 	const base, bound = int64(60_000), int64(30_000)
-	high := map[int32]int64{}
+	clocks := map[int32]*referenceClock{}
 	want := map[place]uint64{}
 	j.consume(t, func(m *sarama.ConsumerMessage) {
+		clock := clocks[m.Partition]
+		if clock == nil {
+			clock = &referenceClock{}
+			clocks[m.Partition] = clock
+		}
 		for _, r := range raised[m.Partition] {
-			if r.Offset <= m.Offset {
-				high[m.Partition] = max(high[m.Partition], r.High)
+			if at := time.UnixMilli(r.High); r.Offset <= m.Offset && at.After(clock.now) {
+				clock.now = at
 			}
 		}
 		ms, ok := shop.EventTime(m.Value, m.Timestamp.UnixMilli(), shop.DefaultLimits)
 		if !ok {
 			return
 		}
-		high[m.Partition] = max(high[m.Partition], ms)
+		clock.observe(time.UnixMilli(ms), m.Timestamp)
 		at := place{m.Partition, m.Offset}
-		if _, dead := got.dead[at]; !dead && ms-ms%base+base <= high[m.Partition]-bound {
+		if _, dead := got.dead[at]; !dead && ms-ms%base+base <= clock.now.UnixMilli()-bound {
 			want[at] = 0
 		}
 	})

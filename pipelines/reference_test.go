@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,22 +76,25 @@ func refer(t testing.TB, cluster kafkaio.Cluster, base, bound time.Duration, dea
 		bronze: map[place]uint64{}, silver: map[place]uint64{}, late: map[place]uint64{}, dead: map[place]uint64{},
 		metrics: map[string]uint64{}, totals: lake.Totals{Dead: map[string]int64{}},
 	}}
-	high := map[int32]time.Time{}
+	clocks := map[int32]*referenceClock{}
 	seen := map[string]string{} // id and time → content of the first
 	_, err := producer.Consume(context.Background(), cluster, topic, producer.ConsumeOptions{UntilEnd: true}, func(m *sarama.ConsumerMessage) error {
 		at := place{m.Partition, m.Offset}
 		ref.want.bronze[at] = hash(bronzeRow(m))
 		ref.want.totals.Read++
 		deadRow, isDead := dead(m)
+		clock := clocks[m.Partition]
+		if clock == nil {
+			clock = &referenceClock{}
+			clocks[m.Partition] = clock
+		}
 		var e jsonEvent
 		if isDead {
 			ref.want.dead[at] = hash(deadRow)
 			ref.want.totals.Dead[deadRow.Reason]++
 			// A dead letter with a readable, plausible time moves its partition's clock too.
 			if ms, ok := shop.EventTime(m.Value, m.Timestamp.UnixMilli(), shop.DefaultLimits); ok {
-				if et := time.UnixMilli(ms); et.After(high[m.Partition]) {
-					high[m.Partition] = et
-				}
+				clock.observe(time.UnixMilli(ms), m.Timestamp)
 			}
 			return nil
 		}
@@ -100,14 +104,12 @@ func refer(t testing.TB, cluster kafkaio.Cluster, base, bound time.Duration, dea
 			return fmt.Errorf("%v: %w", at, err)
 		}
 		e.EventTime = e.EventTime.Truncate(time.Millisecond)
-		if e.EventTime.After(high[m.Partition]) {
-			high[m.Partition] = e.EventTime
-		}
+		clock.observe(e.EventTime, m.Timestamp)
 		end := e.EventTime.Truncate(base).Add(base)
 		row := silverRow(&e, m)
-		if !end.After(high[m.Partition].Add(-bound)) {
+		if !end.After(clock.now.Add(-bound)) {
 			ref.want.totals.Late++
-			ref.want.late[at] = hash(lake.LateRow{SilverRow: row, Category: e.Category, HighTime: high[m.Partition].UnixMicro()})
+			ref.want.late[at] = hash(lake.LateRow{SilverRow: row, Category: e.Category, HighTime: clock.now.UnixMicro()})
 			return nil
 		}
 		content := fmt.Sprint(e)
@@ -127,6 +129,34 @@ func refer(t testing.TB, cluster kafkaio.Cluster, base, bound time.Duration, dea
 	}
 	ref.compose()
 	return ref
+}
+
+// referenceClock is the clock of a partition whose records the broker stamped,
+// as docs/design.md says it.
+type referenceClock struct {
+	values []time.Time
+	now    time.Time // zero: not yet
+}
+
+func (c *referenceClock) observe(event, record time.Time) {
+	v := event
+	if record.Before(v) {
+		v = record
+	}
+	c.values = append(c.values, v)
+	c.values = c.values[max(0, len(c.values)-128):]
+	now := time.Time{}
+	switch newest := slices.SortedFunc(slices.Values(c.values), func(a, b time.Time) int { return b.Compare(a) }); {
+	case record.Sub(event) <= 5*time.Minute:
+		now = v
+	case len(newest) >= 32:
+		now = newest[31]
+	case len(newest) >= 8:
+		now = newest[len(newest)-1]
+	}
+	if now.After(c.now) {
+		c.now = now
+	}
 }
 
 func bronzeRow(m *sarama.ConsumerMessage) lake.BronzeRow {

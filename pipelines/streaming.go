@@ -89,6 +89,9 @@ func Streaming(s beam.Scope, o StreamingOptions) {
 
 	records := kafkaio.Read(s, o.Source)
 	batches := ingest.Split(s, records, rules)
+	if len(o.Start.Ahead) > 0 {
+		batches = beam.Flatten(s, batches, ingest.Ahead(s, o.Lake, o.Start.Ahead, rules))
+	}
 	acks := ingest.Write(s, batches, o.Lake, o.Source.Topic, rules)
 	increments, seals := ingest.Commit(s, acks, o.Lake, rules.Source)
 	if len(o.Start.Increments) > 0 {

@@ -67,7 +67,7 @@ func Start(o Options) (*Broker, error) {
 	b := &Broker{log: &recorder{to: o.Log}}
 	opts := []kfake.Opt{
 		kfake.Ports(o.Port),
-		kfake.ClusterID("shopstream-embedded"),
+		kfake.ClusterID("shopstream-embedded"), // kafkaio knows it: what this broker stamps
 		kfake.DefaultNumPartitions(o.Partitions),
 		kfake.BrokerConfigs(map[string]string{
 			"message.max.bytes":          strconv.Itoa(MaxMessageBytes),

@@ -25,11 +25,14 @@ type Record struct {
 	Offset    int64
 	Timestamp int64 // Kafka's record timestamp, ms
 	Time      int64 // event time, ms; NoTime if the value has no valid one
-	High      int64 // H_p: the partition's highest event time up to this record, ms
+	High      int64 // H_p: the partition's clock with this record, ms, or NoTime
 	Late      bool  // the base window of Time was closed at High
-	Key       []byte
-	Value     []byte // nil: null
-	Headers   []Header
+	// CreateTime says that the producer stamped the record
+	// (message.timestamp.type), not the broker.
+	CreateTime bool
+	Key        []byte
+	Value      []byte // nil: null
+	Headers    []Header
 }
 
 // RecordBatch is the element of Read: records of one partition and one
@@ -61,6 +64,25 @@ type Mark struct {
 	Watermark  int64      `json:"watermark"` // ms
 	TopicID    string     `json:"topic_id,omitempty"`
 	Partitions []Position `json:"partitions"`
+	// Clock is the version of the rule by which clocks of partitions go. Programs
+	// before ClockRule wrote none: their clock was the highest event time.
+	Clock int `json:"clock,omitempty"`
+}
+
+const clockVersion = 1
+
+// Resume is where a read goes on whose state is this mark, but for Next, which
+// depends on what became of the records (ResumePosition).
+func (m *Mark) Resume() *ResumePoint {
+	r := &ResumePoint{Watermark: m.Watermark, TopicID: m.TopicID}
+	for _, p := range m.Partitions {
+		q := ResumePosition{Partition: p.Partition, Start: p.Start, Next: p.Start, Read: p.Next, Raises: p.Raises, MaxUntil: p.MaxUntil}
+		if m.Clock == 0 {
+			q.MaxUntil = p.Next
+		}
+		r.Partitions = append(r.Partitions, q)
+	}
+	return r
 }
 
 // Position is how far one partition was read.
@@ -69,6 +91,9 @@ type Position struct {
 	Start     int64   `json:"start"`            // the first offset of the whole read
 	Next      int64   `json:"next"`             // the next offset to read
 	Raises    []Raise `json:"raises,omitempty"` // all since the mark before, and those whose arrival window is after its watermark
+	// MaxUntil: for records before this offset the clock was the highest event
+	// time. They were read before ClockRule.
+	MaxUntil int64 `json:"max_until,omitempty"`
 }
 
 // Raise records that the high event time of a partition was raised before the
@@ -81,6 +106,11 @@ type Raise struct {
 
 // The coder is used only where a runner does not fuse the source with its
 // consumer: a plain length-prefixed layout, nothing clever.
+
+const (
+	flagLate = 1 << iota
+	flagCreateTime
+)
 
 func encodeRecordBatch(b RecordBatch) ([]byte, error) {
 	size := 64
@@ -104,11 +134,14 @@ func encodeRecordBatch(b RecordBatch) ([]byte, error) {
 		out = binary.AppendVarint(out, r.Timestamp)
 		out = binary.AppendVarint(out, r.Time)
 		out = binary.AppendVarint(out, r.High)
+		var flags byte
 		if r.Late {
-			out = append(out, 1)
-		} else {
-			out = append(out, 0)
+			flags |= flagLate
 		}
+		if r.CreateTime {
+			flags |= flagCreateTime
+		}
+		out = append(out, flags)
 		out = appendBytes(out, r.Key)
 		out = appendBytes(out, r.Value)
 		out = binary.AppendUvarint(out, uint64(len(r.Headers)))
@@ -123,11 +156,13 @@ func encodeRecordBatch(b RecordBatch) ([]byte, error) {
 func appendMark(out []byte, m *Mark) []byte {
 	out = binary.AppendVarint(out, m.Watermark)
 	out = appendBytes(out, []byte(m.TopicID))
+	out = binary.AppendUvarint(out, uint64(m.Clock))
 	out = binary.AppendUvarint(out, uint64(len(m.Partitions)))
 	for _, p := range m.Partitions {
 		out = binary.AppendVarint(out, int64(p.Partition))
 		out = binary.AppendVarint(out, p.Start)
 		out = binary.AppendVarint(out, p.Next)
+		out = binary.AppendVarint(out, p.MaxUntil)
 		out = binary.AppendUvarint(out, uint64(len(p.Raises)))
 		for _, r := range p.Raises {
 			out = binary.AppendVarint(out, r.Offset)
@@ -226,7 +261,8 @@ func decodeRecordBatch(in []byte) (RecordBatch, error) {
 	for i := range b.Records {
 		r := &b.Records[i]
 		r.Offset, r.Timestamp, r.Time, r.High = d.varint(), d.varint(), d.varint(), d.varint()
-		r.Late = d.byte() == 1
+		flags := d.byte()
+		r.Late, r.CreateTime = flags&flagLate != 0, flags&flagCreateTime != 0
 		r.Key, r.Value = d.bytes(), d.bytes()
 		if n := d.count(); n > 0 {
 			r.Headers = make([]Header, n)
@@ -242,13 +278,13 @@ func decodeRecordBatch(in []byte) (RecordBatch, error) {
 }
 
 func (d *decoder) mark() *Mark {
-	m := &Mark{Watermark: d.varint(), TopicID: string(d.bytes())}
+	m := &Mark{Watermark: d.varint(), TopicID: string(d.bytes()), Clock: int(d.uvarint())}
 	if n := d.count(); n > 0 {
 		m.Partitions = make([]Position, n)
 	}
 	for i := range m.Partitions {
 		p := &m.Partitions[i]
-		p.Partition, p.Start, p.Next = int32(d.varint()), d.varint(), d.varint()
+		p.Partition, p.Start, p.Next, p.MaxUntil = int32(d.varint()), d.varint(), d.varint(), d.varint()
 		if n := d.count(); n > 0 {
 			p.Raises = make([]Raise, n)
 		}

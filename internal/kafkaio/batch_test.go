@@ -19,16 +19,16 @@ func drawBatch(t *rapid.T) RecordBatch {
 	record := rapid.Custom(func(t *rapid.T) Record {
 		return Record{
 			Offset: number.Draw(t, "offset"), Timestamp: number.Draw(t, "timestamp"), Time: number.Draw(t, "time"), High: number.Draw(t, "high"),
-			Late: rapid.Bool().Draw(t, "late"), Key: blob.Draw(t, "key"), Value: blob.Draw(t, "value"), Headers: orNil(rapid.SliceOfN(header, 0, 3).Draw(t, "headers")),
+			Late: rapid.Bool().Draw(t, "late"), CreateTime: rapid.Bool().Draw(t, "create time"), Key: blob.Draw(t, "key"), Value: blob.Draw(t, "value"), Headers: orNil(rapid.SliceOfN(header, 0, 3).Draw(t, "headers")),
 		}
 	})
 	raise := rapid.Custom(func(t *rapid.T) Raise { return Raise{number.Draw(t, "offset"), number.Draw(t, "high")} })
 	position := rapid.Custom(func(t *rapid.T) Position {
-		return Position{rapid.Int32().Draw(t, "partition"), number.Draw(t, "start"), number.Draw(t, "next"), orNil(rapid.SliceOfN(raise, 0, 3).Draw(t, "raises"))}
+		return Position{rapid.Int32().Draw(t, "partition"), number.Draw(t, "start"), number.Draw(t, "next"), orNil(rapid.SliceOfN(raise, 0, 3).Draw(t, "raises")), number.Draw(t, "max until")}
 	})
 	b := RecordBatch{Topic: rapid.String().Draw(t, "topic"), Partition: rapid.Int32().Draw(t, "partition"), Arrival: number.Draw(t, "arrival")}
 	if rapid.Bool().Draw(t, "mark") {
-		b.Mark = &Mark{number.Draw(t, "watermark"), rapid.String().Draw(t, "id"), orNil(rapid.SliceOfN(position, 0, 3).Draw(t, "positions"))}
+		b.Mark = &Mark{number.Draw(t, "watermark"), rapid.String().Draw(t, "id"), orNil(rapid.SliceOfN(position, 0, 3).Draw(t, "positions")), rapid.IntRange(0, 9).Draw(t, "clock")}
 		return b
 	}
 	b.Records = orNil(rapid.SliceOfN(record, 0, 5).Draw(t, "records"))

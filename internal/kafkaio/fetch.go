@@ -41,6 +41,7 @@ type fetcher struct {
 	eventTime EventTimeFunc
 	skew      int64
 	maxBytes  int
+	stamped   bool // the broker stamps all records
 	// fetchBytes is how much to ask for at once; it changes with the number of partitions.
 	fetchBytes func() int32
 	batchBytes int  // most that a batch may decompress to
@@ -74,7 +75,7 @@ func startFetcher(r *reader, partition int32, offset int64) *fetcher {
 	ctx, cancel := context.WithCancel(r.ctx)
 	f := &fetcher{
 		cluster: r.opts.Cluster, topic: r.opts.Topic, topicID: r.topicID, partition: partition,
-		eventTime: r.eventTime, skew: r.opts.Skew.Milliseconds(), maxBytes: r.opts.MaxBytes, fetchBytes: r.share.Load,
+		eventTime: r.eventTime, skew: r.opts.Skew.Milliseconds(), maxBytes: r.opts.MaxBytes, stamped: r.stamped, fetchBytes: r.share.Load,
 		batchBytes: r.opts.BatchBytes, stopAtBad: r.opts.StopAtBadBatch,
 		told: newTold(), chunks: make(chan chunk, 2), cancel: cancel, done: make(chan struct{}), pos: offset,
 	}

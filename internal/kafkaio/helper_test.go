@@ -238,6 +238,9 @@ func startJob(t testing.TB, o Options) *job {
 	if o.Bundle == 0 {
 		o.Bundle = 50 * time.Millisecond
 	}
+	if o.Clock == (ClockRule{}) {
+		o.Clock = ClockRule{1, 1, 1} // few records, whose highest time is the clock
+	}
 	o.EventTime = "test"
 	j := &job{id: o.ID, out: &collected{windows: map[int64]int64{}}, done: make(chan struct{})}
 	collections.Store(o.ID, j.out)

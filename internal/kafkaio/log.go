@@ -105,6 +105,9 @@ func (p *replay) state(o *Options) (st restriction, err error) {
 	if err := sameTopic(client, o.Topic, st.TopicID); err != nil {
 		return st, err
 	}
+	if st.Stamped, err = stamped(client, o.Topic); err != nil {
+		return st, err
+	}
 	for _, q := range p.extent.Partitions {
 		if q.Next < q.End {
 			if err := checkRange(client, o.Topic, q.Partition, q.Next, q.End); err != nil {
@@ -140,10 +143,11 @@ func (p *replay) mark(w Windowing, st *restriction) *Mark {
 	}
 	m := *p.extent.Final
 	m.Partitions = slices.Clone(m.Partitions)
+	m.Clock = clockVersion
 	read := st.mark(w, m.Watermark)
 	for i := range m.Partitions {
 		q := &m.Partitions[i]
-		q.Raises = nil
+		q.Raises, q.MaxUntil = nil, 0
 		for _, r := range read.Partitions {
 			if r.Partition == q.Partition {
 				q.Raises = slices.DeleteFunc(r.Raises, func(raise Raise) bool { return raise.Offset >= q.Next })

@@ -37,7 +37,7 @@ func (f *fetcher) parse(block *sarama.FetchResponseBlock, offset int64) (chunk, 
 			if o < offset || skip {
 				continue
 			}
-			r := Record{Offset: o, Timestamp: timestamp(b, rec), Key: rec.Key, Value: rec.Value}
+			r := Record{Offset: o, Timestamp: timestamp(b, rec), CreateTime: !b.LogAppendTime && !f.stamped, Key: rec.Key, Value: rec.Value}
 			f.setTime(&r)
 			if len(rec.Headers) > 0 {
 				r.Headers = make([]Header, len(rec.Headers))

@@ -38,6 +38,7 @@ type Options struct {
 	BaseWindow     time.Duration // length of the base window; default 1 min
 	OutOfOrderness time.Duration // how far behind the highest time of its partition a record may be; zero is zero
 	Skew           time.Duration // how far an event time may be ahead of the record's timestamp
+	Clock          ClockRule     // how clocks resist wrong times; its zero value is the default
 	MaxBytes       int           // largest value in which an event time is looked for; default 1 MiB
 
 	BatchBytes     int  // most that a record batch may decompress to, bytes; default 64 MiB. It holds for all sources of the process
@@ -59,7 +60,7 @@ type Options struct {
 
 // Windowing is the part of the options that decides windows and lateness.
 func (o *Options) Windowing() Windowing {
-	return Windowing{Base: o.BaseWindow.Milliseconds(), Bound: o.OutOfOrderness.Milliseconds()}
+	return Windowing{Base: o.BaseWindow.Milliseconds(), Bound: o.OutOfOrderness.Milliseconds(), Skew: o.Skew.Milliseconds(), Clock: o.Clock}
 }
 
 // Start says where a read begins. The zero value is the earliest record.
@@ -71,9 +72,11 @@ type Start struct {
 }
 
 // ResumePoint is where a read that was stopped goes on: every record from Next
-// on is read, with high event times rebuilt exactly as they were. Among them
-// are records on time whose base window ended by Watermark: whoever has that
-// window finished has them, and must pass them over.
+// on is read, with clocks rebuilt exactly as they were. Among them are records
+// on time whose base window ended by Watermark: whoever has that window finished
+// has them, and must pass them over. And before Next are records on time whose
+// base window ends after Watermark, those that are ahead of their partition's
+// clock: they are not read again, and must come from where they were kept.
 type ResumePoint struct {
 	Watermark  int64 // the watermark that was reported, ms: all before it is finished
 	TopicID    string
@@ -87,16 +90,17 @@ type ResumePosition struct {
 	Next      int64   // go on here
 	Read      int64   // records before it were read already; the raises among them are replayed
 	Raises    []Raise // by offset
+	MaxUntil  int64   // see Position
+	Recent    []int64 // the last ClockMemory clock values before Next (ClockValue), the oldest first
 }
 
 // Read reads a Kafka topic and returns a PCollection<RecordBatch>: each batch
 // has records of one partition and one arrival window, in offset order, with
-// their event times, the partition's high event time and whether they are
-// late; and Marks (see RecordBatch). Batches vary from run to run, what is in
+// their event times, the partition's clock and whether they are late; and Marks (see RecordBatch). Batches vary from run to run, what is in
 // an arrival window does not.
 //
 // Without Bounded the read is unbounded and reports a watermark: the minimum,
-// over partitions that are not idle, of the high event time less
+// over partitions that are not idle, of the clock (ClockRule) less
 // OutOfOrderness, floored to the base window. No record is ever behind it.
 // Delivery is that of the runner's checkpoints: exactly once into the graph.
 func Read(s beam.Scope, o Options) beam.PCollection {

@@ -35,6 +35,7 @@ type reader struct {
 	opts      *Options
 	eventTime EventTimeFunc
 	topicID   string
+	stamped   bool
 	client    sarama.Client   // nil: all is in the log
 	replay    *replay         // nil: all is in Kafka
 	ctx       context.Context // of its fetchers; ended by close

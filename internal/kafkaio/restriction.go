@@ -23,6 +23,7 @@ type restriction struct {
 	Group, Groups int   // partitions p with p mod Groups = Group
 	Watermark     int64 // the highest watermark reported, ms, or NoTime
 	TopicID       string
+	Stamped       bool        `json:",omitempty"` // the broker stamps all records, whatever their batches say
 	Parts         []partState // by ID, ascending
 	Finished      bool        // bounded: every partition was read to its end
 }
@@ -34,8 +35,11 @@ type partState struct {
 	Next   int64   // the next offset to read
 	Read   int64   // records before it were read by an earlier run: raises are replayed there, live from here on
 	End    int64   // bounded: read up to here (exclusive); noEnd: for ever
-	High   int64   // H_p, ms, or NoTime
+	High   int64   // H_p, the partition's clock, ms, or NoTime
 	Raises []Raise // recorded ones to replay, and those to write into marks
+
+	MaxUntil int64  `json:",omitempty"` // see Position
+	Clock    *clock `json:",omitempty"` // nil: no value yet; never changed once it is in a claimed state
 }
 
 const noEnd int64 = -1
@@ -64,14 +68,14 @@ func (r *restriction) allDone() bool {
 	return !slices.ContainsFunc(r.Parts, func(p partState) bool { return !p.done() })
 }
 
-// observe takes the next record of p, at offset, with event time t (or
-// NoTime). It returns H_p with the record included and whether the record is
-// late.
+// observe takes the next record of p, whose clock is its own. It returns H_p
+// with the record included and whether the record is late.
 //
 // A partition that is behind the reported watermark is raised to it first, so
 // that its records meet a watermark that no runner would drop them for. Only
 // partitions that were idle, or are new, can be behind.
-func (r *restriction) observe(w Windowing, p *partState, offset, t int64) (high int64, late bool) {
+func (r *restriction) observe(w *Windowing, p *partState, rec *Record) (high int64, late bool) {
+	offset := rec.Offset
 	if offset < p.Read {
 		for _, raise := range p.Raises {
 			if raise.Offset <= offset {
@@ -82,11 +86,18 @@ func (r *restriction) observe(w Windowing, p *partState, offset, t int64) (high 
 		p.High = r.Watermark + w.Bound
 		p.Raises = append(p.Raises, Raise{Offset: offset, High: p.High})
 	}
-	if t == NoTime {
+	if rec.Time == NoTime {
 		return p.High, false
 	}
-	p.High = max(p.High, t)
-	return p.High, w.Late(t, p.High)
+	value := ClockValue(rec.Time, rec.Timestamp)
+	switch {
+	case offset < p.MaxUntil:
+		p.High = max(p.High, rec.Time)
+	case !rec.CreateTime && rec.Time >= rec.Timestamp-w.Skew:
+		p.High = max(p.High, value)
+	}
+	p.High = p.Clock.push(w.Clock, value, p.High)
+	return p.High, w.Late(rec.Time, p.High)
 }
 
 // watermark is the watermark that may be reported now: the minimum over the
@@ -110,12 +121,12 @@ func (r *restriction) watermark(w Windowing, idle func(*partState) bool) int64 {
 // mark describes the state at the moment when watermark wm is reported, and
 // forgets the raises that no restart will need and that a mark has recorded.
 func (r *restriction) mark(w Windowing, wm int64) *Mark {
-	m := &Mark{Watermark: wm, TopicID: r.TopicID}
+	m := &Mark{Watermark: wm, TopicID: r.TopicID, Clock: clockVersion}
 	for i := range r.Parts {
 		p := &r.Parts[i]
 		p.Raises = slices.DeleteFunc(p.Raises, func(raise Raise) bool { return w.Arrival(raise.High)+w.Base <= r.Watermark })
 		m.Partitions = append(m.Partitions, Position{
-			Partition: p.ID, Start: p.Start, Next: max(p.Next, p.Read), Raises: slices.Clone(p.Raises),
+			Partition: p.ID, Start: p.Start, Next: max(p.Next, p.Read), Raises: slices.Clone(p.Raises), MaxUntil: p.MaxUntil,
 		})
 	}
 	return m

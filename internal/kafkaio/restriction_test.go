@@ -10,7 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// logs are partitions' records: event times by offset. Offsets have gaps.
+// logs are partitions' records by offset, with gaps. Some clocks are fast, of
+// devices or of the producers that stamp, and some stamps are the broker's.
 type logs [][]Record
 
 func drawLogs(t *rapid.T) logs {
@@ -20,7 +21,14 @@ func drawLogs(t *rapid.T) logs {
 		for range rapid.IntRange(0, 30).Draw(t, "records") {
 			offset += rapid.SampledFrom([]int64{0, 0, 0, 3}).Draw(t, "gap")
 			now += rapid.Int64Range(0, 20).Draw(t, "step")
-			r := Record{Offset: offset, Time: max(0, now-rapid.SampledFrom([]int64{0, 0, 5, 20, 60}).Draw(t, "delay"))}
+			r := Record{Offset: offset, Timestamp: now, Time: max(0, now-rapid.SampledFrom([]int64{0, 0, 5, 20, 60}).Draw(t, "delay"))}
+			r.CreateTime = rapid.Bool().Draw(t, "create time")
+			if fast := rapid.SampledFrom([]int64{0, 0, 0, 0, 30, 200}).Draw(t, "fast"); fast > 0 {
+				r.Time += fast
+				if r.CreateTime && rapid.Bool().Draw(t, "producer too") {
+					r.Timestamp += fast
+				}
+			}
 			if rapid.IntRange(0, 9).Draw(t, "invalid") == 0 {
 				r.Time = NoTime
 			}
@@ -46,12 +54,24 @@ type run struct {
 	order []string // keys of seen as they came
 	upTo  []int    // by mark: how many had come before it
 	began map[int32]int64
+	old   bool // see newOldRun
 }
 
 func newRun(l logs) *run {
 	r := &run{st: restriction{Groups: 1, Watermark: NoTime}, from: NoTime, seen: map[string]seen{}, began: map[int32]int64{}}
 	for p := range l {
 		r.st.Parts = append(r.st.Parts, partState{ID: int32(p), End: noEnd, High: NoTime})
+	}
+	return r
+}
+
+// newOldRun is a run of a program that took the highest event time for the
+// clock, and whose marks say nothing about it.
+func newOldRun(l logs) *run {
+	r := newRun(l)
+	r.old = true
+	for i := range r.st.Parts {
+		r.st.Parts[i].MaxUntil = math.MaxInt64
 	}
 	return r
 }
@@ -72,7 +92,14 @@ func (r *run) step(t *rapid.T, w Windowing, l logs, idling bool) {
 		if wm == r.st.Watermark {
 			return
 		}
-		r.marks = append(r.marks, r.st.mark(w, wm))
+		m := r.st.mark(w, wm)
+		if r.old {
+			m.Clock = 0
+			for i := range m.Partitions {
+				m.Partitions[i].MaxUntil = 0
+			}
+		}
+		r.marks = append(r.marks, m)
 		r.upTo = append(r.upTo, len(r.order))
 		r.st.Watermark = wm
 		return
@@ -120,10 +147,40 @@ func (r *run) finish(t *rapid.T, w Windowing, l logs) {
 }
 
 func drawWindowing(t *rapid.T) Windowing {
-	return Windowing{Base: rapid.SampledFrom([]int64{1, 10, 50}).Draw(t, "base"), Bound: rapid.SampledFrom([]int64{0, 7, 40}).Draw(t, "bound")}
+	w := Windowing{Base: rapid.SampledFrom([]int64{1, 10, 50}).Draw(t, "base"), Bound: rapid.SampledFrom([]int64{0, 7, 40}).Draw(t, "bound")}
+	w.Skew = rapid.SampledFrom([]int64{0, 10, 250}).Draw(t, "skew")
+	w.Clock = rapid.SampledFrom([]ClockRule{{1, 1, 1}, {3, 2, 2}, {5, 2, 1}, {8, 4, 2}, {}}).Draw(t, "clock")
+	return w
 }
 
-// Without idle partitions everything is a running maximum over the log.
+// plainClock is the clock of a partition, as its rule says it: from the
+// records so far, each time from the beginning.
+func plainClock(w Windowing, records []Record) int64 {
+	rule := w.Clock.orDefault()
+	high := NoTime
+	var values []int64
+	for _, r := range records {
+		if r.Time == NoTime {
+			continue
+		}
+		v := min(r.Time, r.Timestamp)
+		values = append(values, v)
+		if !r.CreateTime && r.Timestamp-r.Time <= w.Skew {
+			high = max(high, v)
+		}
+		last := slices.Clone(values[max(0, len(values)-rule.Last):])
+		slices.SortFunc(last, func(a, b int64) int { return int(b - a) })
+		switch {
+		case len(last) >= rule.Rank:
+			high = max(high, last[rule.Rank-1])
+		case len(last) >= rule.First && high == NoTime:
+			high = last[len(last)-1]
+		}
+	}
+	return high
+}
+
+// Without idle partitions everything is a function of the log.
 func TestDerivedIsAFunctionOfTheLog(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, l := drawWindowing(t), drawLogs(t)
@@ -134,15 +191,12 @@ func TestDerivedIsAFunctionOfTheLog(t *testing.T) {
 		r.finish(t, w, l)
 		want := map[string]seen{}
 		for p, records := range l {
-			high, arrival := NoTime, int64(0)
-			for _, rec := range records {
-				if rec.Time != NoTime {
-					high = max(high, rec.Time)
-				}
+			for i, rec := range records {
+				high, arrival := plainClock(w, records[:i+1]), int64(0)
 				if high != NoTime {
 					arrival = high / w.Base * w.Base
 				}
-				late := rec.Time != NoTime && rec.Time/w.Base*w.Base+w.Base <= high-w.Bound
+				late := rec.Time != NoTime && high != NoTime && rec.Time/w.Base*w.Base+w.Base <= high-w.Bound
 				want[fmt.Sprintf("%d/%d", p, rec.Offset)] = seen{high, arrival, late}
 			}
 		}
@@ -165,7 +219,7 @@ func TestDerivedIsAFunctionOfTheLog(t *testing.T) {
 func TestResumeDerivesTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, l := drawWindowing(t), drawLogs(t)
-		before := newRun(l)
+		before := rapid.SampledFrom([]func(logs) *run{newRun, newOldRun}).Draw(t, "program")(l)
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			before.step(t, w, l, true)
 		}
@@ -212,8 +266,20 @@ func TestEveryRecordEndsUpOnce(t *testing.T) {
 			}
 		}
 		place := map[string]string{}
+		var ahead []string // on time, in a finished arrival window, and not in a finished window of their own
 		// keep files the first n records of a run that belong to windows before end.
 		keep := func(r *run, n int, end int64) {
+			again := ahead // from where the records of finished arrival windows are kept
+			ahead = nil
+			for _, key := range again {
+				if window := w.Start(times[key]); window < r.from {
+					t.Fatalf("%s of window %d was kept, which is final: it is lost", key, window)
+				} else if window >= end {
+					ahead = append(ahead, key)
+				} else {
+					place[key] = "on time"
+				}
+			}
 			for _, key := range r.order[:n] {
 				lane, window := "on time", w.Start(times[key])
 				switch {
@@ -228,6 +294,9 @@ func TestEveryRecordEndsUpOnce(t *testing.T) {
 					continue
 				}
 				if window >= end {
+					if r.seen[key].Arrival < end {
+						ahead = append(ahead, key)
+					}
 					continue
 				}
 				if place[key] != "" {
@@ -236,7 +305,7 @@ func TestEveryRecordEndsUpOnce(t *testing.T) {
 				place[key] = lane
 			}
 		}
-		r := newRun(l)
+		r := rapid.SampledFrom([]func(logs) *run{newRun, newOldRun}).Draw(t, "program")(l)
 		for range rapid.IntRange(0, 4).Draw(t, "kills") {
 			for range rapid.IntRange(0, 40).Draw(t, "steps") {
 				r.step(t, w, l, true)
@@ -263,24 +332,32 @@ func TestEveryRecordEndsUpOnce(t *testing.T) {
 // first record whose arrival window is after the mark's watermark.
 func resumeFrom(old *run, l logs, m *Mark) *run {
 	r := &run{st: restriction{Groups: 1, Watermark: m.Watermark}, from: m.Watermark, seen: map[string]seen{}, began: map[int32]int64{}}
-	for _, p := range m.Partitions {
-		next := max(p.Start, old.began[p.Partition])
-		for _, rec := range l[p.Partition] {
-			if s, ok := old.seen[fmt.Sprintf("%d/%d", p.Partition, rec.Offset)]; ok && s.Arrival < m.Watermark {
-				next = rec.Offset + 1
+	resume := m.Resume()
+	for i := range resume.Partitions {
+		q := &resume.Partitions[i]
+		q.Next = max(q.Start, old.began[q.Partition])
+		for _, rec := range l[q.Partition] {
+			if s, ok := old.seen[fmt.Sprintf("%d/%d", q.Partition, rec.Offset)]; ok && s.Arrival < m.Watermark {
+				q.Next = rec.Offset + 1
 			}
 		}
-		r.began[p.Partition] = next
-		r.st.Parts = append(r.st.Parts, partState{
-			ID: p.Partition, Start: p.Start, Next: next, Read: p.Next, End: noEnd, High: NoTime, Raises: slices.Clone(p.Raises),
-		})
+		for _, rec := range l[q.Partition] {
+			if rec.Offset < q.Next && rec.Time != NoTime {
+				q.Recent = append(q.Recent, ClockValue(rec.Time, rec.Timestamp))
+			}
+		}
+		q.Recent = q.Recent[max(0, len(q.Recent)-ClockMemory):]
+		r.began[q.Partition] = q.Next
+		p := partState{ID: q.Partition, End: noEnd, High: NoTime}
+		q.place(&p)
+		r.st.Parts = append(r.st.Parts, p)
 	}
 	return r
 }
 
 func TestRaise(t *testing.T) {
-	w := Windowing{Base: 10, Bound: 30}
-	st := restriction{Watermark: 200, Parts: []partState{{ID: 0, High: 100, End: noEnd}}}
+	w := Windowing{Base: 10, Bound: 30, Clock: ClockRule{1, 1, 1}}
+	st := restriction{Watermark: 200, Parts: []partState{{ID: 0, High: 100, End: noEnd, Clock: newClock(nil)}}}
 	p := &st.Parts[0]
 	for i, c := range []struct {
 		time, high int64
@@ -288,7 +365,7 @@ func TestRaise(t *testing.T) {
 	}{
 		{110, 230, true}, {205, 230, false}, {NoTime, 230, false}, {300, 300, false},
 	} {
-		if high, late := st.observe(w, p, int64(i), c.time); high != c.high || late != c.late {
+		if high, late := st.observe(&w, p, &Record{Offset: int64(i), Time: c.time, Timestamp: c.time}); high != c.high || late != c.late {
 			t.Errorf("record %d: high %d, late %t, want %d, %t", i, high, late, c.high, c.late)
 		}
 	}

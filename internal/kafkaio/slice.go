@@ -149,9 +149,11 @@ func (fn *reading) report(r *reader, st *restriction, rt *sdf.LockRTracker, emit
 func (r *restriction) take(w Windowing, topic string, p *partState, records []Record, next int64) []RecordBatch {
 	var out []RecordBatch
 	from, arrival := 0, int64(0)
+	w.Clock = w.Clock.orDefault()
+	p.Clock = p.Clock.clone(w.Clock.Last) // the one it has belongs to a claimed state
 	for i := range records {
 		rec := &records[i]
-		rec.High, rec.Late = r.observe(w, p, rec.Offset, rec.Time)
+		rec.High, rec.Late = r.observe(&w, p, rec)
 		if a := w.Arrival(rec.High); i == 0 || a != arrival {
 			if i > from {
 				out = append(out, RecordBatch{Topic: topic, Partition: p.ID, Arrival: arrival, Records: records[from:i:i]})

@@ -62,7 +62,7 @@ func (s *source) reader(o *Options, eventTime EventTimeFunc, st *restriction) (*
 		}
 	}
 	r = newReader(client, o, eventTime, st.TopicID)
-	r.replay = log
+	r.replay, r.stamped = log, st.Stamped
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -136,7 +136,7 @@ type PartitionStatus struct {
 	Partition int32
 	Next      int64 // the next offset to read
 	Lag       int64 // records in the log that were not read, up to the high watermark; UnknownLag: the leader does not say
-	High      int64 // highest event time, ms, or NoTime
+	High      int64 // the partition's clock, ms, or NoTime
 
 	Silent  time.Duration // for how long fetches have not been answered; 0 where none is wanted, since reading is behind
 	Problem error         // what the newest fetch failed with; nil: it did not

@@ -32,6 +32,9 @@ func initialState(client sarama.Client, o *Options) (restriction, error) {
 	if st.TopicID, err = topicID(client, o.Topic); err != nil {
 		return st, err
 	}
+	if st.Stamped, err = stamped(client, o.Topic); err != nil {
+		return st, err
+	}
 	slices.Sort(ids)
 	for _, id := range ids {
 		p := partState{ID: id, High: NoTime, End: noEnd}
@@ -55,9 +58,9 @@ func initialState(client sarama.Client, o *Options) (restriction, error) {
 // place sets where the read of one partition starts.
 func place(client sarama.Client, o *Options, p *partState) error {
 	if r := o.Start.Resume; r != nil {
-		for _, q := range r.Partitions {
-			if q.Partition == p.ID {
-				p.Start, p.Next, p.Read, p.Raises = q.Start, q.Next, q.Read, slices.Clone(q.Raises)
+		for i := range r.Partitions {
+			if q := &r.Partitions[i]; q.Partition == p.ID {
+				q.place(p)
 				return nil
 			}
 		}
@@ -84,6 +87,12 @@ func place(client sarama.Client, o *Options, p *partState) error {
 	}
 	p.Start, p.Next, p.Read = offset, offset, offset
 	return nil
+}
+
+// place sets p to where q is.
+func (q *ResumePosition) place(p *partState) {
+	p.Start, p.Next, p.Read, p.Raises = q.Start, q.Next, q.Read, slices.Clone(q.Raises)
+	p.MaxUntil, p.Clock = q.MaxUntil, newClock(q.Recent)
 }
 
 func rangeError(topic string, partition int32, offset, oldest, newest int64) error {
@@ -174,6 +183,24 @@ func topicID(client sarama.Client, topic string) (string, error) {
 		return "", fmt.Errorf("topic %q: cannot ask for its id: %w", topic, err)
 	}
 	return topicIDAt(broker, topic)
+}
+
+// embeddedCluster is the id of the cluster that internal/broker's is. It stamps
+// every record, but cannot say so in the batches.
+const embeddedCluster = "shopstream-embedded"
+
+// stamped reports whether the broker stamps all records, whatever their
+// batches say.
+func stamped(client sarama.Client, topic string) (bool, error) {
+	broker, err := client.Controller()
+	if err != nil {
+		return false, fmt.Errorf("topic %q: cannot ask for the cluster's id: %w", topic, err)
+	}
+	resp, err := broker.GetMetadata(&sarama.MetadataRequest{Version: 10, Topics: []string{topic}})
+	if err != nil {
+		return false, fmt.Errorf("topic %q: cannot ask for the cluster's id: %w", topic, err)
+	}
+	return resp.ClusterID != nil && *resp.ClusterID == embeddedCluster, nil
 }
 
 func topicIDAt(broker *sarama.Broker, topic string) (string, error) {

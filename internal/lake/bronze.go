@@ -148,7 +148,7 @@ func (b *bronzeLog) Records(ctx context.Context, partition int32, from int64) it
 
 // record is a row of bronze as it was read from Kafka.
 func record(r *BronzeRow) kafkaio.Record {
-	out := kafkaio.Record{Offset: r.KafkaOffset, Timestamp: r.KafkaTimestamp / 1000, Key: r.Key, Value: r.Value}
+	out := kafkaio.Record{Offset: r.KafkaOffset, Timestamp: r.KafkaTimestamp / 1000, CreateTime: r.CreateTime, Key: r.Key, Value: r.Value}
 	if len(r.Headers) > 0 {
 		out.Headers = make([]kafkaio.Header, len(r.Headers))
 		for i, h := range r.Headers {

@@ -110,7 +110,7 @@ var silverTypes = []string{
 
 var bronzeTypes = []string{
 	"topic VARCHAR", "kafka_partition INTEGER", "kafka_offset BIGINT", "kafka_timestamp TIMESTAMP WITH TIME ZONE", "key BLOB", "value BLOB",
-	`headers STRUCT("key" VARCHAR, "value" BLOB)[]`,
+	`headers STRUCT("key" VARCHAR, "value" BLOB)[]`, "create_time BOOLEAN",
 }
 
 func micros(t time.Time) int64 { return t.UnixMicro() }
@@ -153,15 +153,15 @@ func TestDuckDBReadsBronzeAndDead(t *testing.T) {
 	t.Parallel()
 	db, st := openDuckDB(t), openLake(t)
 	records := []lake.BronzeRow{
-		{Topic: "ecommerce_events", KafkaPartition: 3, KafkaOffset: 7, KafkaTimestamp: micros(eventTime), Key: []byte("k"), Value: []byte("{\"a\":\xff\x00}")},
+		{Topic: "ecommerce_events", KafkaPartition: 3, KafkaOffset: 7, KafkaTimestamp: micros(eventTime), Key: []byte("k"), Value: []byte("{\"a\":\xff\x00}"), CreateTime: true},
 		{Topic: "ecommerce_events", Value: []byte{}, Headers: []lake.Header{{Key: "trace", Value: []byte("1")}, {Key: "empty", Value: []byte{}}, {Key: "null"}}},
 		{Topic: "ecommerce_events"},
 	}
-	const columns = "topic, kafka_partition, kafka_offset, kafka_timestamp::VARCHAR, hex(key), hex(value), headers::VARCHAR"
+	const columns = "topic, kafka_partition, kafka_offset, kafka_timestamp::VARCHAR, hex(key), hex(value), headers::VARCHAR, create_time"
 	want := []string{
-		"ecommerce_events|3|7|2026-03-01 10:15:00.123+00|6B|7B2261223AFF007D|[]",
-		"ecommerce_events|0|0|1970-01-01 00:00:00+00|NULL||[{'key': trace, 'value': 1}, {'key': empty, 'value': ''}, {'key': 'null', 'value': NULL}]",
-		"ecommerce_events|0|0|1970-01-01 00:00:00+00|NULL|NULL|[]",
+		"ecommerce_events|3|7|2026-03-01 10:15:00.123+00|6B|7B2261223AFF007D|[]|true",
+		"ecommerce_events|0|0|1970-01-01 00:00:00+00|NULL||[{'key': trace, 'value': 1}, {'key': empty, 'value': ''}, {'key': 'null', 'value': NULL}]|false",
+		"ecommerce_events|0|0|1970-01-01 00:00:00+00|NULL|NULL|[]|false",
 	}
 	bronze := write(t, st, lake.LaneName(lake.Bronze, windowStart.UnixMilli(), 3), records, lake.EncodeBronze)
 	wantRows(t, describe(t, db, bronze), bronzeTypes)

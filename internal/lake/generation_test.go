@@ -168,7 +168,7 @@ func TestBronzeLog(t *testing.T) {
 	ctx := t.Context()
 	st := newLocal(t)
 	record := func(offset int64) kafkaio.Record {
-		r := kafkaio.Record{Offset: offset, Timestamp: offset*1000 - 1, Key: []byte{}, Value: fmt.Append(nil, offset)}
+		r := kafkaio.Record{Offset: offset, Timestamp: offset*1000 - 1, CreateTime: offset%2 == 0, Key: []byte{}, Value: fmt.Append(nil, offset)}
 		switch offset % 3 {
 		case 0:
 			r.Key, r.Value = nil, nil
@@ -185,7 +185,7 @@ func TestBronzeLog(t *testing.T) {
 		for _, o := range offsets {
 			r := record(o)
 			want = append(want, r)
-			row := BronzeRow{Topic: "t", KafkaPartition: 3, KafkaOffset: o, KafkaTimestamp: r.Timestamp * 1000, Key: r.Key, Value: r.Value}
+			row := BronzeRow{Topic: "t", KafkaPartition: 3, KafkaOffset: o, KafkaTimestamp: r.Timestamp * 1000, CreateTime: r.CreateTime, Key: r.Key, Value: r.Value}
 			for _, h := range r.Headers {
 				row.Headers = append(row.Headers, Header(h))
 			}

@@ -200,6 +200,7 @@ type Row struct {
 	LateDates  map[string]int64 `json:"late_dates,omitempty"` // late rows by the UTC date of their event
 	From       map[int32]int64  `json:"from,omitempty"`       // by partition: the offset of the first record read
 	Next       map[int32]int64  `json:"next,omitempty"`       // by partition: the offset after the last record read
+	Ahead      map[int32]int64  `json:"ahead,omitempty"`      // by partition with records whose event's own base window is a later one: the end of the latest
 	Files      []File           `json:"files,omitempty"`
 	Increments string           `json:"increments,omitempty"` // file of the window's sums
 	IncrCRC    uint32           `json:"increments_crc32c,omitempty"`

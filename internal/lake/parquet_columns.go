@@ -48,12 +48,13 @@ func (c *columns) bronze(r *BronzeRow) {
 	c.optionalBytes(4, r.Key)
 	c.optionalBytes(5, r.Value)
 	c.headers(6, 7, r.Headers)
+	c.add(8, parquet.BooleanValue(r.CreateTime))
 }
 
 func (c *columns) dead(r *DeadRow) {
 	c.bronze(&r.BronzeRow)
-	c.text(8, r.Reason)
-	c.text(9, r.Detail)
+	c.text(9, r.Reason)
+	c.text(10, r.Detail)
 }
 
 func (c *columns) metric(r *MetricRow) {

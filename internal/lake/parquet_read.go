@@ -103,6 +103,9 @@ func checkTail(o Object) error {
 	return nil
 }
 
+// laterColumn is the one that files of older programs lack. It reads as zero.
+const laterColumn = "create_time"
+
 // checkSchema wants the columns of a row's type, in that order. The library
 // would convert, but believes a damaged schema, too.
 func checkSchema(have, want *parquet.Schema) error {
@@ -110,10 +113,16 @@ func checkSchema(have, want *parquet.Schema) error {
 		return nil
 	}
 	found, wanted := have.Fields(), want.Fields()
+	if _, ok := have.Lookup(laterColumn); !ok {
+		wanted = slices.DeleteFunc(slices.Clone(wanted), func(f parquet.Field) bool { return f.Name() == laterColumn })
+	}
 	for i := range min(len(found), len(wanted)) {
 		if found[i].Name() != wanted[i].Name() || !parquet.EqualNodes(found[i], wanted[i]) {
 			return fmt.Errorf("column %d: expected %s, found %s", i+1, describe(wanted[i]), describe(found[i]))
 		}
+	}
+	if len(found) == len(wanted) {
+		return nil // of an older program
 	}
 	return fmt.Errorf("expected %d columns, found %d", len(wanted), len(found))
 }

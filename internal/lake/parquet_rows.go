@@ -50,6 +50,7 @@ type BronzeRow struct {
 	Key            []byte   `parquet:"key,optional"`
 	Value          []byte   `parquet:"value,optional"`
 	Headers        []Header `parquet:"headers,list"`
+	CreateTime     bool     `parquet:"create_time"` // the producer stamped it; files of older programs have no such column, which reads as false
 }
 
 // Header is one header of a Kafka record. The keys of a record may repeat.

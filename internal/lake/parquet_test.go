@@ -47,7 +47,7 @@ var (
 		return BronzeRow{
 			Topic: anyTextFull.Draw(t, "topic"), KafkaPartition: rapid.Int32().Draw(t, "partition"), KafkaOffset: anyInt.Draw(t, "offset"),
 			KafkaTimestamp: anyInt.Draw(t, "time"), Key: anyBytes.Draw(t, "key"), Value: anyBytes.Draw(t, "value"),
-			Headers: rapid.SliceOfN(anyHeader, 0, 3).Draw(t, "headers"),
+			Headers: rapid.SliceOfN(anyHeader, 0, 3).Draw(t, "headers"), CreateTime: rapid.Bool().Draw(t, "create time"),
 		}
 	})
 	anyDead = rapid.Custom(func(t *rapid.T) DeadRow {

@@ -3,10 +3,13 @@ package lake
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"example.com/shopstream/internal/kafkaio"
+	"example.com/shopstream/internal/shop"
 )
 
 // Start is how a run goes on with a lake.
@@ -19,6 +22,10 @@ type Start struct {
 	MetricsDone int64
 	// MetricsWindow is that row's start, ms, if there is one.
 	MetricsWindow int64
+	// Ahead are the files of bronze with events whose own base windows are not
+	// final yet, though those they arrived in are: events that were ahead of their
+	// partition's clock. The source does not read them again.
+	Ahead []string
 	// Increments are the files of the base windows whose sums the metrics
 	// windows that are still open need.
 	Increments []IncrementsFile
@@ -66,22 +73,70 @@ func (l *Ledger) Resume() Start {
 			break
 		}
 		final = append(final, r)
+		for _, p := range slices.Sorted(maps.Keys(r.Ahead)) {
+			if r.Ahead[p] > w.End {
+				s.Ahead = append(s.Ahead, LaneName(Bronze, r.Window, p))
+			}
+		}
 		if r.Increments != "" && (s.MetricsDone == kafkaio.NoTime || r.End > s.MetricsDone-longestMetricsWindow) {
 			s.Increments = append(s.Increments, IncrementsFile{r.Increments, r.End, r.IncrCRC})
 		}
 	}
 	next := nextOffsets(final)
-	s.Source = &kafkaio.ResumePoint{Watermark: w.Mark.Watermark, TopicID: w.Mark.TopicID}
-	for _, p := range w.Mark.Partitions {
-		from, read := next[p.Partition]
-		if !read {
-			from = p.Start
+	s.Source = w.Mark.Resume()
+	for i := range s.Source.Partitions {
+		p := &s.Source.Partitions[i]
+		if from, read := next[p.Partition]; read {
+			p.Next = from
 		}
-		s.Source.Partitions = append(s.Source.Partitions, kafkaio.ResumePosition{
-			Partition: p.Partition, Start: p.Start, Next: from, Read: p.Next, Raises: p.Raises,
-		})
 	}
 	return s
+}
+
+// Recall gives the source of s what its partitions' clocks remember: the clock
+// values of the last records before those that it reads, which bronze has.
+func (l *Ledger) Recall(ctx context.Context, st Store, s *Start) error {
+	if s.Source == nil {
+		return nil
+	}
+	files := map[int32][]File{} // by partition, the newest first
+	for _, r := range slices.Backward(l.Rows) {
+		for _, f := range r.Files {
+			if f.Lane != Bronze || r.Window >= s.Done {
+				continue
+			}
+			k, err := ParseName(f.Name)
+			if err != nil {
+				return err
+			}
+			files[k.Partition] = append(files[k.Partition], f)
+		}
+	}
+	limits := shop.Limits{MaxBytes: l.Settings.MaxEventBytes, Skew: time.Duration(l.Settings.SkewMs) * time.Millisecond}
+	const readers = 4 // each holds a file
+	return Parallel(len(s.Source.Partitions), readers, func(i int) error {
+		p := &s.Source.Partitions[i]
+		for _, f := range files[p.Partition] {
+			rows, err := ReadAll[BronzeRow](ctx, st, f.Name)
+			if err != nil {
+				return err
+			}
+			for _, r := range slices.Backward(rows) {
+				ts := r.KafkaTimestamp / 1000
+				if t, ok := shop.EventTime(r.Value, ts, limits); ok && t >= 0 {
+					p.Recent = append(p.Recent, kafkaio.ClockValue(t, ts))
+				}
+				if len(p.Recent) == kafkaio.ClockMemory {
+					break
+				}
+			}
+			if len(p.Recent) == kafkaio.ClockMemory {
+				break
+			}
+		}
+		slices.Reverse(p.Recent)
+		return nil
+	})
 }
 
 // Reopen withdraws a declared end: more is going to be written.

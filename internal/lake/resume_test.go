@@ -1,9 +1,11 @@
 package lake
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -31,7 +33,7 @@ func TestResumeFresh(t *testing.T) {
 func TestResume(t *testing.T) {
 	t.Parallel()
 	raises := []kafkaio.Raise{{Offset: 21, High: w(90)}}
-	mark := &kafkaio.Mark{Watermark: w(80), TopicID: "id", Partitions: []kafkaio.Position{
+	mark := &kafkaio.Mark{Watermark: w(80), TopicID: "id", Clock: 1, Partitions: []kafkaio.Position{
 		{Partition: 0, Start: 3, Next: 24, Raises: raises}, {Partition: 1, Start: 5, Next: 40}, {Partition: 2, Start: 7, Next: 9},
 	}}
 	row := func(i int64, next map[int32]int64) Row {
@@ -48,6 +50,11 @@ func TestResume(t *testing.T) {
 		seal:    w(79), metricsSeal: w(70),
 	}
 	l.sums, l.metricsSums = make([]uint64, len(l.Rows)), make([]uint64, len(l.Metrics))
+	// Ahead of their clocks: of these rows only partitions 1 of the second and 0 of the fourth have events of windows that are not final.
+	l.Rows[1].Ahead = map[int32]int64{0: w(80), 1: w(81)}
+	l.Rows[2].Ahead = map[int32]int64{1: w(20)}
+	l.Rows[3].Ahead = map[int32]int64{0: w(9999)}
+	l.Rows[6].Ahead = map[int32]int64{0: w(9999)}
 	l.Rows[0].Mark = &kafkaio.Mark{Watermark: w(11)}
 	l.Rows[5].Mark = mark
 	source := &kafkaio.ResumePoint{Watermark: w(80), TopicID: "id", Partitions: []kafkaio.ResumePosition{
@@ -56,7 +63,7 @@ func TestResume(t *testing.T) {
 	file := func(i int64) IncrementsFile {
 		return IncrementsFile{Name: windowName(incrementsDir, w(i), ".bin"), End: w(i + 1)}
 	}
-	want := Start{Source: source, Done: w(80), MetricsDone: w(75), MetricsWindow: w(70), Increments: []IncrementsFile{file(15), file(16), file(60), file(79)}}
+	want := Start{Source: source, Done: w(80), MetricsDone: w(75), MetricsWindow: w(70), Ahead: []string{LaneName(Bronze, w(15), 1), LaneName(Bronze, w(60), 0)}, Increments: []IncrementsFile{file(15), file(16), file(60), file(79)}}
 	if diff := cmp.Diff(want, l.Resume(), cmpopts.IgnoreFields(Start{}, "Kept")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -65,6 +72,82 @@ func TestResume(t *testing.T) {
 	want.MetricsDone, want.MetricsWindow, want.Increments = kafkaio.NoTime, 0, append([]IncrementsFile{file(10)}, want.Increments...)
 	if diff := cmp.Diff(want, l.Resume(), cmpopts.IgnoreFields(Start{}, "Kept")); diff != "" {
 		t.Errorf("without final metrics (-want +got):\n%s", diff)
+	}
+}
+
+// TestResumeOfOlderPrograms goes on with a lake whose marks do not say by what
+// rule clocks went: for what was read then, it is the highest event time.
+func TestResumeOfOlderPrograms(t *testing.T) {
+	t.Parallel()
+	mark := &kafkaio.Mark{Watermark: w(80), Partitions: []kafkaio.Position{{Partition: 0, Start: 3, Next: 24}}}
+	l := &Ledger{Rows: []Row{{Window: w(79), End: w(80), Next: map[int32]int64{0: 20}, Mark: mark}}, sums: make([]uint64, 1), seal: w(79), metricsSeal: kafkaio.NoTime}
+	want := []kafkaio.ResumePosition{{Partition: 0, Start: 3, Next: 20, Read: 24, MaxUntil: 24}}
+	if diff := cmp.Diff(want, l.Resume().Source.Partitions); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// A newer program's mark keeps that.
+	mark.Clock, mark.Partitions[0].Next, mark.Partitions[0].MaxUntil = 1, 90, 24
+	want[0].Read = 90
+	if diff := cmp.Diff(want, l.Resume().Source.Partitions); diff != "" {
+		t.Errorf("after a newer program (-want +got):\n%s", diff)
+	}
+}
+
+// TestRecall: the last clock values before what is read again, from bronze of
+// windows that are final, over files and records without a time.
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	st := newLocal(t)
+	l := &Ledger{Settings: Settings{MaxEventBytes: 1 << 20, SkewMs: 300_000}, seal: kafkaio.NoTime}
+	var all []int64
+	offset := int64(0)
+	for i, n := range []int{50, 3, 0, 120, 40, 9} { // the last is not final
+		var rows []BronzeRow
+		for range n {
+			at := w(int64(i)) + offset%40
+			r := BronzeRow{KafkaOffset: offset, KafkaTimestamp: (at + offset%7 - 3) * 1000, Value: fmt.Appendf(nil, `{"event_time":%q}`, time.UnixMilli(at).UTC().Format(time.RFC3339Nano))}
+			if offset%5 == 0 {
+				r.Value = []byte("no event")
+			} else if i < 5 {
+				all = append(all, min(at, at+offset%7-3))
+			}
+			rows = append(rows, r)
+			offset++
+		}
+		row := Row{Window: w(int64(i)), End: w(int64(i) + 1)}
+		if n > 0 {
+			data, err := EncodeBronze(nil, rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			row.Files = []File{{Lane: Bronze, Name: LaneName(Bronze, row.Window, 3), Rows: int64(n)}}
+			if err := st.Put(t.Context(), row.Files[0].Name, data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.Rows = append(l.Rows, row)
+	}
+	for _, c := range []struct {
+		done int64
+		want []int64
+	}{
+		{w(5), all[len(all)-kafkaio.ClockMemory:]},
+		{w(1), all[:40]}, // all there are
+	} {
+		s := Start{Done: c.done, Source: &kafkaio.ResumePoint{Partitions: []kafkaio.ResumePosition{{Partition: 3}, {Partition: 4}}}}
+		if err := l.Recall(t.Context(), st, &s); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, s.Source.Partitions[0].Recent); diff != "" || s.Source.Partitions[1].Recent != nil {
+			t.Errorf("final until %d: partition 4 %v, partition 3 (-want +got):\n%s", c.done, s.Source.Partitions[1].Recent, diff)
+		}
+	}
+	if err := st.Delete(t.Context(), l.Rows[3].Files[0].Name); err != nil {
+		t.Fatal(err)
+	}
+	s := Start{Done: w(5), Source: &kafkaio.ResumePoint{Partitions: []kafkaio.ResumePosition{{Partition: 3}}}}
+	if err := l.Recall(t.Context(), st, &s); err == nil || !strings.Contains(err.Error(), l.Rows[3].Files[0].Name) {
+		t.Errorf("without the file: %v", err)
 	}
 }
 

@@ -105,6 +105,12 @@ func fold(start, end int64, parts []ack) (lake.Row, metrics.Increments, map[stri
 		case lake.Bronze:
 			row.Read += a.File.Rows
 			row.From[a.Partition], row.Next[a.Partition] = a.From, a.Next
+			if a.Ahead > 0 {
+				if row.Ahead == nil {
+					row.Ahead = map[int32]int64{}
+				}
+				row.Ahead[a.Partition] = a.Ahead
+			}
 		case lake.Silver:
 			row.Silver += a.File.Rows
 		case lake.Late:

@@ -18,7 +18,8 @@ const topic = "ecommerce_events"
 // testRules have a base window of a minute; the bound of testWindows is 30 s.
 var (
 	testRules   = Rules{BaseMs: 60_000, SkewMs: 300_000, MaxBytes: 1 << 20, Shards: 1, Done: kafkaio.NoTime, Source: "test"}
-	testWindows = kafkaio.Windowing{Base: 60_000, Bound: 30_000}
+	testWindows = kafkaio.Windowing{Base: 60_000, Bound: 30_000, Skew: testRules.SkewMs, Clock: testClock}
+	testClock   = kafkaio.ClockRule{Last: 8, Rank: 3, First: 2}
 
 	// logStart is not at a multiple of 5 minutes.
 	logStart = time.Date(2026, 3, 1, 22, 47, 13, 0, time.UTC).UnixMilli()
@@ -28,7 +29,8 @@ var (
 type log [][]kafkaio.Record
 
 // randomLog makes a log of n records whose event time goes on by step ms a
-// record on average: in order and not, late, doubled, in conflict, broken.
+// record on average: in order and not, late, doubled, in conflict, broken; with
+// clocks that are up to 4 minutes fast, of devices or of producers that stamp.
 func randomLog(seed uint64, partitions, n int, step int64) log {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	var made []shop.Event
@@ -37,6 +39,7 @@ func randomLog(seed uint64, partitions, n int, step int64) log {
 	for range n {
 		now += rng.Int64N(2 * step)
 		e := randomEvent(rng, now-rng.Int64N(25_000))
+		fast := int64(0)
 		switch roll := rng.IntN(100); {
 		case roll < 6 && len(made) > 0: // a duplicate
 			e = made[len(made)-1-rng.IntN(min(len(made), 20))]
@@ -47,10 +50,17 @@ func randomLog(seed uint64, partitions, n int, step int64) log {
 			e.ID = uuid.UUID{1}
 		case roll < 17:
 			e.Time -= rng.Int64N(2 * time.Hour.Milliseconds())
+		case roll < 27:
+			fast = rng.Int64N(4 * time.Minute.Milliseconds())
+			e.Time += fast
+			made = append(made, e)
 		default:
 			made = append(made, e)
 		}
-		r := kafkaio.Record{Timestamp: now + rng.Int64N(1000), Key: []byte(e.UserID), Value: shop.AppendJSON(nil, &e)}
+		r := kafkaio.Record{Timestamp: now + rng.Int64N(1000), CreateTime: rng.IntN(2) == 0, Key: []byte(e.UserID), Value: shop.AppendJSON(nil, &e)}
+		if r.CreateTime && rng.IntN(2) == 0 {
+			r.Timestamp += fast
+		}
 		switch rng.IntN(40) {
 		case 0:
 			r.Value = r.Value[:rng.IntN(len(r.Value))] // cut short, but often with a time
@@ -94,8 +104,9 @@ func randomEvent(rng *rand.Rand, at int64) shop.Event {
 // raises. It goes on at resume if that is not nil.
 func (l log) read(seed uint64, w kafkaio.Windowing, resume *kafkaio.ResumePoint) []kafkaio.RecordBatch {
 	type position struct {
-		at   int // in the slice of the partition
-		high int64
+		at    int // in the slice of the partition
+		high  int64
+		times []int64 // clock values
 	}
 	rng := rand.New(rand.NewPCG(seed, 8))
 	limits := limits(testRules.SkewMs, testRules.MaxBytes)
@@ -111,6 +122,7 @@ func (l log) read(seed uint64, w kafkaio.Windowing, resume *kafkaio.ResumePoint)
 			for pos[r.Partition].at < len(records) && records[pos[r.Partition].at].Offset < r.Next {
 				pos[r.Partition].at++
 			}
+			pos[r.Partition].times = r.Recent
 		}
 	}
 	var out []kafkaio.RecordBatch
@@ -130,7 +142,11 @@ func (l log) read(seed uint64, w kafkaio.Windowing, resume *kafkaio.ResumePoint)
 			r.Time = kafkaio.NoTime
 			if t, ok := shop.EventTime(r.Value, r.Timestamp, limits); ok {
 				r.Time = t
-				p.high = max(p.high, t)
+				p.times = append(slices.Clip(p.times), min(t, r.Timestamp))
+				p.high = max(p.high, clockOf(w, p.times))
+				if !r.CreateTime && r.Timestamp-t <= w.Skew {
+					p.high = max(p.high, min(t, r.Timestamp))
+				}
 			}
 			r.High = p.high
 			r.Late = r.Time != kafkaio.NoTime && w.Late(r.Time, r.High)
@@ -146,7 +162,7 @@ func (l log) read(seed uint64, w kafkaio.Windowing, resume *kafkaio.ResumePoint)
 			continue
 		}
 		wm := kafkaio.NoTime
-		var mark kafkaio.Mark
+		mark := kafkaio.Mark{Clock: 1}
 		first := true
 		for p := range pos {
 			next := int64(0)
@@ -165,6 +181,15 @@ func (l log) read(seed uint64, w kafkaio.Windowing, resume *kafkaio.ResumePoint)
 			out = append(out, kafkaio.RecordBatch{Topic: topic, Partition: -1, Arrival: wm - w.Base, Mark: &mark})
 		}
 	}
+}
+
+// clockOf is the rank among the last clock values.
+func clockOf(w kafkaio.Windowing, times []int64) int64 {
+	last := slices.Sorted(slices.Values(times[max(0, len(times)-w.Clock.Last):]))
+	if len(last) < w.Clock.First {
+		return kafkaio.NoTime
+	}
+	return last[max(0, len(last)-w.Clock.Rank)]
 }
 
 // marks are the indexes of marks among batches.

@@ -134,7 +134,11 @@ func (endFn) ProcessElement(int64) {}
 func runGraph(t testing.TB, runner, lakeURI string, batches []kafkaio.RecordBatch, rules Rules, start lake.Start) {
 	t.Helper()
 	p, s := beam.NewPipelineWithRoot()
-	acks := Write(s, Split(s, replay(t, s, runner, batches), rules), lakeURI, topic, rules)
+	split := Split(s, replay(t, s, runner, batches), rules)
+	if len(start.Ahead) > 0 {
+		split = beam.Flatten(s, split, Ahead(s, lakeURI, start.Ahead, rules))
+	}
+	acks := Write(s, split, lakeURI, topic, rules)
 	increments, seals := Commit(s, acks, lakeURI, rules.Source)
 	if len(start.Increments) > 0 {
 		increments = beam.Flatten(s, increments, metrics.Again(s, lakeURI, rules.BaseMs, start.Increments))

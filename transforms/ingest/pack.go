@@ -71,10 +71,16 @@ func appendEvent(b []byte, e *shop.Event, at located) []byte {
 	return binary.AppendUvarint(b, uint64(e.UnitPrice))
 }
 
-// appendRecord packs a record as it was received.
-func appendRecord(b []byte, r *kafkaio.Record) []byte {
+// appendRecord packs a record as it was received, and by how many base windows
+// its event is ahead of its arrival window.
+func appendRecord(b []byte, r *kafkaio.Record, ahead int64) []byte {
 	b = binary.AppendUvarint(b, uint64(r.Offset))
 	b = binary.AppendVarint(b, r.Timestamp)
+	stamped := uint64(0)
+	if r.CreateTime {
+		stamped = 1
+	}
+	b = binary.AppendUvarint(b, uint64(ahead)<<1|stamped)
 	b = appendNullable(b, r.Key)
 	b = appendNullable(b, r.Value)
 	b = binary.AppendUvarint(b, uint64(len(r.Headers)))
@@ -176,16 +182,18 @@ func (u *unpacker) event(e *shop.Event) (at located) {
 // could not hold is changed as little as possible: bytes of a header's key that
 // are no UTF-8 become U+FFFD, and a timestamp outside the years 1 to 9999
 // becomes the nearest one inside.
-func (u *unpacker) record(topic string, partition int32) lake.BronzeRow {
-	r := lake.BronzeRow{Topic: topic, KafkaPartition: partition}
+func (u *unpacker) record(topic string, partition int32) (r lake.BronzeRow, ahead int64) {
+	r = lake.BronzeRow{Topic: topic, KafkaPartition: partition}
 	r.KafkaOffset = int64(u.uvarint())
 	r.KafkaTimestamp = min(max(u.varint(), firstTimestamp), lastTimestamp) * 1000
+	bits := u.uvarint()
+	ahead, r.CreateTime = int64(bits>>1), bits&1 != 0
 	r.Key = u.nullable()
 	r.Value = u.nullable()
 	n := u.uvarint()
 	if n > uint64(len(u.in)) { // each takes more than a byte
 		u.fail()
-		return r
+		return r, 0
 	}
 	if n > 0 {
 		r.Headers = make([]lake.Header, n)
@@ -193,7 +201,7 @@ func (u *unpacker) record(topic string, partition int32) lake.BronzeRow {
 	for i := range r.Headers {
 		r.Headers[i] = lake.Header{Key: strings.ToValidUTF8(u.text(), "\uFFFD"), Value: u.nullable()}
 	}
-	return r
+	return r, ahead
 }
 
 // The years that SQL engines and their clients read: 0001-01-01 up to

@@ -43,7 +43,7 @@ var (
 	anyRecord = rapid.Custom(func(t *rapid.T) kafkaio.Record {
 		return kafkaio.Record{
 			Offset: rapid.Int64Range(0, math.MaxInt64).Draw(t, "offset"), Timestamp: rapid.Int64().Draw(t, "timestamp"),
-			Key: anyBytes.Draw(t, "key"), Value: anyBytes.Draw(t, "value"),
+			Key: anyBytes.Draw(t, "key"), Value: anyBytes.Draw(t, "value"), CreateTime: rapid.Bool().Draw(t, "create time"),
 			Headers: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) kafkaio.Header {
 				return kafkaio.Header{Key: string(rapid.SliceOf(rapid.Byte()).Draw(t, "header")), Value: anyBytes.Draw(t, "value")}
 			}), 0, 3).Draw(t, "headers"),
@@ -94,12 +94,14 @@ func TestRecordsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var want, got []lake.BronzeRow
 		var packed []byte
+		var aheads []int64
 		for range rapid.IntRange(0, 5).Draw(t, "records") {
 			r := anyRecord.Draw(t, "record")
-			packed = appendRecord(packed, &r)
+			ahead := rapid.Int64Range(0, 1<<40).Draw(t, "ahead")
+			packed, aheads = appendRecord(packed, &r, ahead), append(aheads, ahead)
 			row := lake.BronzeRow{
 				Topic: topic, KafkaPartition: 3, KafkaOffset: r.Offset,
-				KafkaTimestamp: min(max(r.Timestamp, firstTimestamp), lastTimestamp) * 1000, Key: r.Key, Value: r.Value,
+				KafkaTimestamp: min(max(r.Timestamp, firstTimestamp), lastTimestamp) * 1000, CreateTime: r.CreateTime, Key: r.Key, Value: r.Value,
 			}
 			for _, h := range r.Headers {
 				row.Headers = append(row.Headers, lake.Header{Key: strings.ToValidUTF8(h.Key, "\uFFFD"), Value: h.Value})
@@ -107,7 +109,11 @@ func TestRecordsRoundTrip(t *testing.T) {
 			want = append(want, row)
 		}
 		for u := (unpacker{in: packed}); u.more(); {
-			got = append(got, u.record(topic, 3))
+			row, ahead := u.record(topic, 3)
+			if ahead != aheads[len(got)] {
+				t.Fatalf("%d windows ahead, want %d", ahead, aheads[len(got)])
+			}
+			got = append(got, row)
 			if u.err != nil {
 				t.Fatal(u.err)
 			}
@@ -137,8 +143,8 @@ func TestReadableRecords(t *testing.T) {
 		{"NUL is UTF-8", 0, "a\x00b", 0, "a\x00b"},
 	} {
 		r := kafkaio.Record{Timestamp: c.timestamp, Headers: []kafkaio.Header{{Key: c.header}}}
-		u := unpacker{in: appendRecord(nil, &r)}
-		got := u.record(topic, 0)
+		u := unpacker{in: appendRecord(nil, &r, 0)}
+		got, _ := u.record(topic, 0)
 		if u.err != nil || u.more() || got.KafkaTimestamp != c.wantTime || got.Headers[0].Key != c.wantKey || !utf8.ValidString(got.Headers[0].Key) {
 			t.Errorf("%s: %+v, %v", c.name, got, u.err)
 		}
@@ -151,7 +157,7 @@ func FuzzUnpack(f *testing.F) {
 	e := shop.Event{ID: uuid.UUID{1}, Type: shop.OrderCreated, ProductID: "P1", Quantity: 2}
 	r := kafkaio.Record{Offset: 7, Value: []byte("{}"), Headers: []kafkaio.Header{{Key: "k"}}}
 	f.Add(appendEvent(nil, &e, located{3, 4}))
-	f.Add(appendRecord(nil, &r))
+	f.Add(appendRecord(nil, &r, 0))
 	f.Add([]byte{0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for name, read := range map[string]func(u *unpacker){

@@ -39,7 +39,7 @@ func referenceOf(batches []kafkaio.RecordBatch, rules Rules) reference {
 	parser := shop.NewParser(limits(rules.SkewMs, rules.MaxBytes))
 	for _, b := range records(batches) {
 		r, partition := b.Records[0], b.Partition
-		bronze := lake.BronzeRow{Topic: topic, KafkaPartition: partition, KafkaOffset: r.Offset, KafkaTimestamp: r.Timestamp * 1000, Key: r.Key, Value: r.Value}
+		bronze := lake.BronzeRow{Topic: topic, KafkaPartition: partition, KafkaOffset: r.Offset, KafkaTimestamp: r.Timestamp * 1000, CreateTime: r.CreateTime, Key: r.Key, Value: r.Value}
 		for _, h := range r.Headers {
 			bronze.Headers = append(bronze.Headers, lake.Header{Key: strings.ToValidUTF8(h.Key, "\uFFFD"), Value: h.Value})
 		}
@@ -51,6 +51,12 @@ func referenceOf(batches []kafkaio.RecordBatch, rules Rules) reference {
 				row.From[partition] = r.Offset
 			}
 			row.Next[partition] = r.Offset + 1
+			if end := r.Time - r.Time%rules.BaseMs + rules.BaseMs; r.Time != kafkaio.NoTime && end > row.End {
+				if row.Ahead == nil {
+					row.Ahead = map[int32]int64{}
+				}
+				row.Ahead[partition] = max(row.Ahead[partition], end)
+			}
 		})
 
 		e, invalid := parser.Parse(r.Value, r.Timestamp)

@@ -38,6 +38,9 @@ func goOn(t testing.TB, runner string, st lake.Store, l log, seed uint64, w kafk
 		t.Fatal(err)
 	}
 	start := ledger.Resume()
+	if err := ledger.Recall(t.Context(), st, &start); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := lake.Continue(t.Context(), st, start); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +72,7 @@ func TestResumeAtEveryMark(t *testing.T) {
 	} {
 		t.Run(c.runner+"/"+asJSON(t, c.base), func(t *testing.T) {
 			t.Parallel()
-			rules, w := testRules, kafkaio.Windowing{Base: c.base, Bound: 30_000}
+			rules, w := testRules, kafkaio.Windowing{Base: c.base, Bound: 30_000, Skew: testRules.SkewMs, Clock: testClock}
 			rules.BaseMs = c.base
 			l := randomLog(uint64(c.base), 3, c.n, 40_000)
 			whole := l.read(1, w, nil)

@@ -177,7 +177,7 @@ func (fn *splitFn) ProcessElement(in kafkaio.RecordBatch, emit func(beam.EventTi
 	bronze := fn.batch(batchKey{lane: laneBronze, window: in.Arrival, partition: in.Partition})
 	for i := range in.Records {
 		r := &in.Records[i]
-		bronze.data = appendRecord(bronze.data, r)
+		bronze.data = appendRecord(bronze.data, r, fn.ahead(&in, r))
 		fn.flushIfLarge(bronze, emit)
 		if err := fn.deal(&in, r, emit); err != nil {
 			return err
@@ -185,6 +185,16 @@ func (fn *splitFn) ProcessElement(in kafkaio.RecordBatch, emit func(beam.EventTi
 	}
 	fn.read += len(in.Records)
 	return nil
+}
+
+// ahead is by how many base windows the event of a record is ahead of the
+// window that it arrived in: its producer's clock is fast, or its partition's
+// clock is slow to believe it.
+func (fn *splitFn) ahead(in *kafkaio.RecordBatch, r *kafkaio.Record) int64 {
+	if r.Time < in.Arrival+fn.Rules.BaseMs { // NoTime, too
+		return 0
+	}
+	return (r.Time - in.Arrival) / fn.Rules.BaseMs
 }
 
 // rewinds is the error of a batch that belongs to a final window, whose files
@@ -225,7 +235,7 @@ func (fn *splitFn) deal(in *kafkaio.RecordBatch, r *kafkaio.Record, emit func(be
 		b = fn.batch(batchKey{lane: laneDead, window: in.Arrival, partition: in.Partition})
 		b.data = appendText(b.data, string(invalid.Reason))
 		b.data = appendText(b.data, invalid.Detail)
-		b.data = appendRecord(b.data, r)
+		b.data = appendRecord(b.data, r, 0)
 		fn.refuse(invalid, at, r.Value)
 	case r.Time != e.Time:
 		return fmt.Errorf("partition %d, offset %d: the source read event time %d and the parser %d: they were given other limits", at.Partition, at.Offset, r.Time, e.Time)
@@ -243,16 +253,31 @@ func (fn *splitFn) deal(in *kafkaio.RecordBatch, r *kafkaio.Record, emit func(be
 				fn.observeRevenue(e.Currency, amount)
 			}
 		}
-		b = fn.batch(batchKey{lane: laneEvents, window: window, category: e.Category, shard: fn.shard(&e)})
-		b.data = appendEvent(b.data, &e, at)
+		fn.event(&e, at, window, emit)
+		return nil
 	}
 	fn.flushIfLarge(b, emit)
 	return nil
 }
 
+// event packs an event that is on time.
+func (fn *splitFn) event(e *shop.Event, at located, window int64, emit func(beam.EventTime, string, []byte)) {
+	b := fn.batch(batchKey{lane: laneEvents, window: window, category: e.Category, shard: fn.shard(e)})
+	b.data = appendEvent(b.data, e, at)
+	fn.flushIfLarge(b, emit)
+}
+
 // FinishBundle sends what was packed downstream, before the runner learns of a
 // new watermark.
 func (fn *splitFn) FinishBundle(emit func(beam.EventTime, string, []byte)) {
+	fn.flushAll(emit)
+	telemetry.ObserveRead(fn.read, fn.revenue)
+	if fn.refused != nil {
+		telemetry.ObserveRefused(fn.refused, fn.example)
+	}
+}
+
+func (fn *splitFn) flushAll(emit func(beam.EventTime, string, []byte)) {
 	for _, b := range fn.batches {
 		fn.flush(b, emit)
 		if len(fn.free) < maxFree {
@@ -260,10 +285,6 @@ func (fn *splitFn) FinishBundle(emit func(beam.EventTime, string, []byte)) {
 		}
 	}
 	fn.batches = nil
-	telemetry.ObserveRead(fn.read, fn.revenue)
-	if fn.refused != nil {
-		telemetry.ObserveRefused(fn.refused, fn.example)
-	}
 }
 
 // refuse notes a dead letter, for people who watch.

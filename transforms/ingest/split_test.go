@@ -136,11 +136,11 @@ func describe(t *testing.T, e packedElement) (rows []string) {
 	for u.more() {
 		switch e.Key[0] {
 		case laneBronze:
-			r := u.record(topic, 0)
+			r, _ := u.record(topic, 0)
 			rows = append(rows, text(r.KafkaOffset, r.Value))
 		case laneDead:
 			reason, _ := u.text(), u.text()
-			r := u.record(topic, 0)
+			r, _ := u.record(topic, 0)
 			rows = append(rows, text(reason, r.KafkaOffset, r.Value))
 		case laneLate, laneEvents:
 			var parts []any

@@ -55,6 +55,7 @@ type ack struct {
 	Partition  int32            // of bronze
 	From       int64            // of bronze: the offset of the first record
 	Next       int64            // of bronze: the offset after the last record
+	Ahead      int64            // of bronze: the end of the latest base window of an event that is ahead of its arrival window, ms; 0: none is
 	Duplicates int64            // of events
 	Conflicts  int64            // of events
 	Dead       map[string]int64 // of dead letters, by reason
@@ -180,10 +181,12 @@ func (fn *writeFn) bronze(start int64, partition int32, batches [][]byte) (ack, 
 		return cmp.Compare((&unpacker{in: a}).uvarint(), (&unpacker{in: b}).uvarint())
 	})
 	var rows []lake.BronzeRow
+	most := int64(0)
 	for i, raw := range batches {
 		u := unpacker{in: raw}
 		for u.more() {
-			rows = append(rows, u.record(fn.Topic, partition))
+			row, ahead := u.record(fn.Topic, partition)
+			rows, most = append(rows, row), max(most, ahead)
 		}
 		if i == 0 {
 			rows = slices.Grow(rows, len(rows)*(sizeOf(batches)-len(raw))/max(1, len(raw)))
@@ -200,6 +203,9 @@ func (fn *writeFn) bronze(start int64, partition int32, batches [][]byte) (ack, 
 	a := ack{
 		File:      file(lake.Bronze, lake.LaneName(lake.Bronze, start, partition), len(rows), data),
 		Partition: partition, From: rows[0].KafkaOffset, Next: rows[len(rows)-1].KafkaOffset + 1,
+	}
+	if most > 0 {
+		a.Ahead = start + (most+1)*fn.Rules.BaseMs
 	}
 	for i := range rows {
 		a.bytes += int64(len(rows[i].Key) + len(rows[i].Value))
@@ -221,7 +227,7 @@ func (fn *writeFn) dead(start int64, partition int32, batches [][]byte) (ack, []
 		u := unpacker{in: p}
 		for u.more() {
 			row := lake.DeadRow{Reason: u.text(), Detail: u.text()}
-			row.BronzeRow = u.record(fn.Topic, partition)
+			row.BronzeRow, _ = u.record(fn.Topic, partition)
 			rows = append(rows, row)
 			counts[strings.Clone(row.Reason)]++
 		}
