@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/shop"
 )
 
 // A rule that does not hold warns, sets rows aside or stops the day, as its
@@ -35,23 +36,23 @@ func TestQualitySeverities(t *testing.T) {
 			plain := l.order(day.AddDays(1).In(time.UTC))
 			l.hour(day.AddDays(2).In(time.UTC), nil, []lake.SilverRow{absurd, plain})
 			rules := t.TempDir()
-			l.must(os.MkdirAll(filepath.Join(rules, "daily_sales"), 0o755))
-			l.must(os.WriteFile(filepath.Join(rules, "daily_sales", "quality.yaml"), []byte(
-				"rules:\n  - name: few_units\n    severity: "+severity+"\n    range: {columns: [units], max: 1000}\n"), 0o600))
+			l.must(os.MkdirAll(filepath.Join(rules, "order_lines"), 0o755))
+			l.must(os.WriteFile(filepath.Join(rules, "order_lines", "quality.yaml"), []byte(
+				"rules:\n  - name: few_units\n    severity: "+severity+"\n    range: {columns: [quantity], max: 1000}\n"), 0o600))
 
 			out, err := exec.Command(program, "--lake="+l.uri, "--quality="+rules).CombinedOutput()
 			code := exitCode(err)
 			daily, readErr := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.GoldName("daily_sales", day))
 			l.must(readErr)
 			has := slices.ContainsFunc(daily, func(r lake.DailySalesRow) bool { return r.ProductID == "absurd" })
-			aside, asideErr := lake.ReadAll[lake.DailySalesRow](t.Context(), l.st, lake.QuarantineName("daily_sales", day))
+			aside, asideErr := lake.ReadAll[lake.OrderLineRow](t.Context(), l.st, lake.QuarantineName("order_lines", day))
 			results, readErr := lake.ReadAll[lake.QualityRow](t.Context(), l.st, lake.GoldName("quality_results", day))
 			l.must(readErr)
 			i := slices.IndexFunc(results, func(r lake.QualityRow) bool { return r.Rule == "few_units" })
-			if i < 0 || results[i].Passed || results[i].RowsFailed != 1 || results[i].Severity != severity || !strings.Contains(results[i].Detail, "absurd") {
+			if i < 0 || results[i].Passed || results[i].RowsFailed != 1 || results[i].Severity != severity || !strings.Contains(results[i].Detail, absurd.EventID) {
 				t.Errorf("the result of the rule: %+v", results)
 			}
-			if !strings.Contains(string(out), "few_units") || !strings.Contains(string(out), "absurd") {
+			if !strings.Contains(string(out), "few_units") || !strings.Contains(string(out), absurd.EventID) {
 				t.Errorf("the report does not name the rule and the row:\n%s", out)
 			}
 			numbers := map[civil.Date]int64{day: 2, day.AddDays(1): 2}
@@ -64,6 +65,7 @@ func TestQualitySeverities(t *testing.T) {
 				if code != 0 || has || len(aside) != 1 || aside[0].ProductID != "absurd" {
 					t.Errorf("exit code %d, the row is published: %v, set aside: %v\n%s", code, has, aside, out)
 				}
+				l.checksHold() // the sums are those of the order lines that are left
 			case "fail":
 				numbers[day] = 1
 				if code != 3 || has || asideErr == nil || !strings.Contains(string(out), "STOPPED "+day.String()) {
@@ -118,5 +120,44 @@ func TestWrongQualityRules(t *testing.T) {
 		if exitCode(err) != 2 || !strings.Contains(string(out), "daily_sales/quality.yaml") {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
+	}
+}
+
+// TestSumsThatDoNotFit: valid orders never block a day, whatever they add up to.
+// The largest lines are set aside, the others are published, and all tables say
+// the same.
+func TestSumsThatDoNotFit(t *testing.T) {
+	l := newSmallLake(t, t.TempDir())
+	day := civil.DateOf(firstDay)
+	var rows []lake.SilverRow
+	for i, amount := range []string{"999999999999.999999", "10", "600000000000", "399999999000", "20"} {
+		o := l.order(day.In(time.UTC).Add(time.Duration(i) * time.Minute))
+		price, err := shop.ParseMoney(amount)
+		l.must(err)
+		o.UnitPrice, o.Quantity, o.Currency = price, 1, "VND"
+		rows = append(rows, o)
+	}
+	l.hour(day.In(time.UTC), rows, nil)
+	r := l.gold(GoldOptions{IncludeOpen: true})
+	if len(r.Failed) > 0 || r.Published != 1 {
+		t.Fatalf("%d published, failed %v", r.Published, r.Failed)
+	}
+	aside, err := lake.ReadAll[lake.OrderLineRow](t.Context(), l.st, lake.QuarantineName("order_lines", day))
+	l.must(err)
+	if len(aside) != 1 || aside[0].Amount.String() != "999999999999.999999" {
+		t.Errorf("set aside: %+v", aside)
+	}
+	sum := shop.Money(0)
+	for _, row := range l.daily(day) {
+		sum += row.Revenue
+	}
+	if sum.String() != "999999999030" {
+		t.Errorf("the day's revenue is %s, want 999999999030", sum)
+	}
+	l.checksHold()
+	var told strings.Builder
+	r.Write(&told)
+	if text := told.String(); !strings.Contains(text, "quarantine order_lines.sums_fit") || !strings.Contains(text, "999999999999.999999") {
+		t.Errorf("the report does not tell:\n%s", text)
 	}
 }

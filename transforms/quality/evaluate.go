@@ -20,7 +20,8 @@ type evaluation struct {
 	rule    *Rule
 	rows    Rows
 	context *Context
-	match   []bool // rows that the rule looks at; nil: all
+	match   []bool           // rows that the rule looks at; nil: all
+	aside   map[int]struct{} // rows that rules before it have set aside
 }
 
 // finding is what a rule found of one column, or of the whole table where column
@@ -53,6 +54,12 @@ func (e *evaluation) findings() []finding {
 		}
 	}
 	e.match = e.rule.where.match(e)
+	if len(e.aside) > 0 && e.match == nil {
+		e.match = slices.Repeat([]bool{true}, e.rows.Len())
+	}
+	for i := range e.aside {
+		e.match[i] = false
+	}
 	return e.rule.check.evaluate(e)
 }
 

@@ -163,6 +163,8 @@ func parseRule(node ast.Node, s *schemas) (rule Rule, at *token.Token, err error
 		return rule, at, named(fmt.Errorf("expected a severity of %s, %s or %s, found %q", Warn, Quarantine, Fail, rule.Severity))
 	case rule.Severity == Quarantine && slices.Contains(aboutTables, rule.Kind):
 		return rule, severityAt, named(fmt.Errorf("%s is not about single rows, so there is nothing to quarantine: take %s or %s", rule.Kind, Warn, Fail))
+	case rule.Severity == Quarantine && s.table.SumsOf != "":
+		return rule, severityAt, named(fmt.Errorf("a row of %s sums rows of %s, and other tables sum them too: set those aside, with a rule of %s, or take %s or %s", s.table.Name, s.table.SumsOf, s.table.SumsOf, Warn, Fail))
 	case where != "" && slices.Contains(withoutRows, rule.Kind):
 		return rule, whereAt, named(fmt.Errorf("%s does not look at rows: leave where out", rule.Kind))
 	}

@@ -50,7 +50,7 @@ func TestRulesOfPredictions(t *testing.T) {
 		"horizon 0":             {func(p, _ *lake.DemandPredictionRow) { p.Horizon = 0 }, []string{"horizon_positive"}},
 		"after the day":         {func(p, _ *lake.DemandPredictionRow) { p.Origin = 102 }, []string{"origin_before_the_day"}},
 		"negative":              {func(p, _ *lake.DemandPredictionRow) { p.Mean = -1 }, []string{"not_negative"}},
-		"no number":             {func(_, s *lake.DemandPredictionRow) { s.Point = math.NaN() }, []string{"not_negative", "point_within_95"}},
+		"no number":             {func(_, s *lake.DemandPredictionRow) { s.Point = math.NaN() }, []string{"not_negative"}},
 		"a negative bound":      {func(p, _ *lake.DemandPredictionRow) { p.Lower95 = bound(-1) }, []string{"not_negative"}},
 		"a million units":       {func(p, _ *lake.DemandPredictionRow) { p.Mean = 1e6 }, []string{"units_plausible"}},
 		"80 % wider than 95 %":  {func(p, _ *lake.DemandPredictionRow) { p.Upper80 = bound(10) }, []string{"intervals_nested"}},

@@ -6,6 +6,7 @@
 package quality
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ type Severity string
 // The severities, the worst last.
 const (
 	Warn       Severity = "warn"       // it is said in the results
-	Quarantine Severity = "quarantine" // the rows that break it are set aside, the others are published
+	Quarantine Severity = "quarantine" // the rows that break it are set aside, and count for no rule after it; the others are published
 	Fail       Severity = "fail"       // nothing is published, the standing partition stays
 )
 
@@ -90,43 +91,64 @@ type Outcome struct {
 	// that could not be measured has passed, with Measured nil and a Detail that
 	// starts with "not measured".
 	Results []lake.QualityRow
-	// Quarantined are the indices of the rows to set aside, ascending. Every rule
-	// has seen them: what sums up a table sums up all its rows.
+	// Quarantined are the indices of the rows to set aside, ascending.
 	Quarantined []int
 	// Failed is true if a rule of severity fail does not hold.
 	Failed bool
 }
 
-// Evaluate holds rows to the rules. Rules of kind sql are left out.
+// Evaluate holds rows to the rules. Those of severity quarantine come first, in
+// the order of the file: a row that one of them sets aside counts for no rule
+// after it. Rules of kind sql are left out.
 func (r Rules) Evaluate(rows Rows, c Context) Outcome {
 	var out Outcome
 	aside := make(map[int]struct{})
-	for i := range r.Rules {
-		rule := &r.Rules[i]
-		if rule.SQL != "" {
-			continue
-		}
-		e := &evaluation{table: r.table, rule: rule, rows: rows, context: &c}
-		for _, f := range e.findings() {
-			out.Results = append(out.Results, e.result(f))
-			if f.passed() {
+	results := make([][]lake.QualityRow, len(r.Rules))
+	for _, first := range []bool{true, false} {
+		for i := range r.Rules {
+			rule := &r.Rules[i]
+			if rule.SQL != "" || (rule.Severity == Quarantine) != first {
 				continue
 			}
-			switch rule.Severity {
-			case Fail:
-				out.Failed = true
-			case Quarantine:
-				for _, row := range f.rows {
-					aside[row] = struct{}{}
+			e := &evaluation{table: r.table, rule: rule, rows: rows, context: &c, aside: aside}
+			findings := e.findings()
+			for _, f := range findings {
+				results[i] = append(results[i], e.result(f))
+				if f.passed() {
+					continue
 				}
-				if f.broken { // the program is wrong, and there are no rows to set aside
+				switch rule.Severity {
+				case Fail:
 					out.Failed = true
+				case Quarantine:
+					for _, row := range f.rows {
+						aside[row] = struct{}{}
+					}
+					if f.broken { // the program is wrong, and there are no rows to set aside
+						out.Failed = true
+					}
 				}
 			}
 		}
 	}
+	out.Results = slices.Concat(results...)
 	out.Quarantined = sortedKeys(aside)
 	return out
+}
+
+// Quarantines are the rules that set rows aside.
+func (r Rules) Quarantines() Rules {
+	return r.only(func(rule Rule) bool { return rule.Severity == Quarantine })
+}
+
+// WithoutQuarantines are the others.
+func (r Rules) WithoutQuarantines() Rules {
+	return r.only(func(rule Rule) bool { return rule.Severity != Quarantine })
+}
+
+func (r Rules) only(is func(Rule) bool) Rules {
+	r.Rules = slices.DeleteFunc(slices.Clone(r.Rules), func(rule Rule) bool { return !is(rule) })
+	return r
 }
 
 // SQL are the rules that are files of SQL.

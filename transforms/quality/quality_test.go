@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -318,6 +319,56 @@ rules:
 	}
 	if diff := cmp.Diff([]string{"late.count", "late.line", "soft.count", "early.currency"}, order); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestQuarantineComesFirst: a row that is set aside counts for no rule after it,
+// wherever that stands in the file, and so stops nothing.
+func TestQuarantineComesFirst(t *testing.T) {
+	r, err := Load(files(`
+rules:
+  - {name: stops, severity: fail, range: {columns: [count], max: 5}}
+  - {name: once, severity: fail, unique: {columns: [id]}}
+  - {name: total, severity: fail, control_total: {columns: [count]}}
+  - {name: large, severity: quarantine, range: {columns: [count], max: 5}}
+  - {name: again, severity: quarantine, range: {columns: [count, line], max: 3}}
+`), thingsTable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []thing{
+		with("a", func(r *thing) { r.Count = 9 }), with("a", func(r *thing) { r.Count, r.Line = 2, 1 }), with("b", func(r *thing) { r.Count, r.Line = 3, 7 }),
+	}
+	for _, r := range []Rules{r, r.Quarantines()} {
+		got := r.Evaluate(RowsOf(rows), Context{Date: day, Control: map[string]int64{"count": 2}})
+		if diff := cmp.Diff([]int{0, 2}, got.Quarantined); diff != "" || got.Failed {
+			t.Errorf("failed %v (-want +got)\n%s", got.Failed, diff)
+		}
+		for _, q := range got.Results {
+			want := map[string]int64{"large.count": 1, "again.line": 1}[q.Rule+"."+q.ColumnName]
+			if q.RowsFailed != want || q.Passed != (want == 0) {
+				t.Errorf("%s.%s: %d rows, passed %t; want %d", q.Rule, q.ColumnName, q.RowsFailed, q.Passed, want)
+			}
+		}
+	}
+	if got := r.WithoutQuarantines().Evaluate(RowsOf(rows), Context{Date: day, Control: map[string]int64{"count": 14}}); !got.Failed || got.Quarantined != nil || len(got.Results) != 3 {
+		t.Errorf("the others alone: %+v", got)
+	}
+}
+
+// TestSumsCannotBeSetAside: what a row sums is in other tables, too.
+func TestSumsCannotBeSetAside(t *testing.T) {
+	sums := thingsTable
+	sums.SumsOf = "lines"
+	text := "rules:\n  - {name: r, severity: SEVERITY, not_null: {columns: [id]}}\n"
+	_, err := Load(files(strings.Replace(text, "SEVERITY", "quarantine", 1)), sums)
+	if err == nil || !strings.Contains(err.Error(), "a row of things sums rows of lines, and other tables sum them too: set those aside, with a rule of lines") {
+		t.Errorf("found %v", err)
+	}
+	for _, severity := range []string{"warn", "fail"} {
+		if _, err := Load(files(strings.Replace(text, "SEVERITY", severity, 1)), sums); err != nil {
+			t.Errorf("%s: %v", severity, err)
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ func (d *Day) rows() map[string]quality.Rows {
 	}
 }
 
-// check holds the day's tables to their rules, adds the results to out, sets
+// check holds the day's tables to the rules that are left, adds the results to out, sets
 // aside the rows that a rule says so of, and returns the files to publish. Of a
 // day of history and events (both), order lines and hours are of the events alone
 // and are held to those.
@@ -60,7 +60,7 @@ func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, both *mer
 	c.Now = time.UnixMicro(end).UTC() // a result must not hang on the clock of the day it is computed
 	ofEvents := c
 	if both != nil {
-		d = &Day{Daily: both.daily, Category: both.category, Hourly: d.Hourly, Lines: d.Lines, Funnel: d.Funnel, Catalogue: d.Catalogue}
+		d = &Day{Daily: both.daily, Category: both.category, Hourly: d.Hourly, Lines: d.Lines, Funnel: d.Funnel, Catalogue: d.Catalogue, Aside: d.Aside}
 		c.Tables, c.Control = d.rows(), both.header.control()
 	}
 	aside := map[string][]int{}
@@ -73,7 +73,11 @@ func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, both *mer
 		if !slices.Contains(ofHistory, table) {
 			held = ofEvents
 		}
-		o := fn.rules[table].Evaluate(rows, held)
+		rules := fn.rules[table]
+		if table == "order_lines" {
+			rules = rules.WithoutQuarantines() // they were held to them before anything was summed
+		}
+		o := rules.Evaluate(rows, held)
 		out.Results = append(out.Results, o.Results...)
 		aside[table] = o.Quarantined
 	}
@@ -94,21 +98,22 @@ func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, both *mer
 		files = append(files, f)
 		return err
 	}
+	catalogue, unlisted := apart(d.Catalogue, aside["product_catalogue"])
 	for _, table := range goldTables {
 		var err error
 		switch table {
 		case "order_lines":
-			err = add(publishable(ctx, st, table, out.Date, d.Lines, aside[table]))
+			err = add(publishable(ctx, st, table, out.Date, d.Lines, d.Aside))
 		case "daily_sales":
-			err = add(publishable(ctx, st, table, out.Date, d.Daily, aside[table]))
+			err = add(publishable(ctx, st, table, out.Date, d.Daily, nil))
 		case "category_revenue":
-			err = add(publishable(ctx, st, table, out.Date, d.Category, aside[table]))
+			err = add(publishable(ctx, st, table, out.Date, d.Category, nil))
 		case "hourly_sales":
-			err = add(publishable(ctx, st, table, out.Date, d.Hourly, aside[table]))
+			err = add(publishable(ctx, st, table, out.Date, d.Hourly, nil))
 		case "funnel_daily":
-			err = add(publishable(ctx, st, table, out.Date, d.Funnel, aside[table]))
+			err = add(publishable(ctx, st, table, out.Date, d.Funnel, nil))
 		case "product_catalogue":
-			err = add(publishable(ctx, st, table, out.Date, d.Catalogue, aside[table]))
+			err = add(publishable(ctx, st, table, out.Date, catalogue, unlisted))
 		}
 		if err != nil {
 			return nil, err
@@ -117,9 +122,9 @@ func (fn *publishFn) check(ctx context.Context, st lake.Store, d *Day, both *mer
 	return files, nil
 }
 
-// publishable is a table's file without the rows that were set aside, which go
-// into a file of their own.
-func publishable[T lake.GoldRow](ctx context.Context, st lake.Store, table string, date civil.Date, rows []T, aside []int) (tableFile, error) {
+// publishable is a table's file. The rows that were set aside go into a file of
+// their own.
+func publishable[T lake.GoldRow](ctx context.Context, st lake.Store, table string, date civil.Date, rows, aside []T) (tableFile, error) {
 	name := lake.QuarantineName(table, date)
 	if len(aside) == 0 {
 		if err := st.Delete(ctx, name); err != nil {
@@ -127,22 +132,14 @@ func publishable[T lake.GoldRow](ctx context.Context, st lake.Store, table strin
 		}
 		return encodeTable(table, date, rows)
 	}
-	var kept, set []T
-	for i := range rows {
-		if _, found := slices.BinarySearch(aside, i); found {
-			set = append(set, rows[i])
-		} else {
-			kept = append(kept, rows[i])
-		}
-	}
-	data, err := lake.EncodeGold(nil, set)
+	data, err := lake.EncodeGold(nil, aside)
 	if err != nil {
 		return tableFile{}, err
 	}
 	if err := st.Put(ctx, name, data); err != nil {
 		return tableFile{}, err
 	}
-	return encodeTable(table, date, kept)
+	return encodeTable(table, date, rows)
 }
 
 // control are the day's totals, summed beside the tables, by name: order_lines,

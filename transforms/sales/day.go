@@ -18,6 +18,7 @@ type Day struct {
 	Lines     []lake.OrderLineRow
 	Funnel    []lake.FunnelRow
 	Catalogue []lake.CatalogueRow
+	Aside     []lake.OrderLineRow // order lines that are in none of the tables
 }
 
 // Sources of a day and of its rows.
@@ -40,7 +41,7 @@ func (p *partial) build(day int32, complete bool, calendar *Calendar, catalogue 
 		bytes += len(chunk)
 	}
 	const least = 16 // bytes of a packed line
-	d := &Day{Lines: make([]lake.OrderLineRow, 0, min(max(n, 0), int64(bytes/least)))}
+	lines := make([]lake.OrderLineRow, 0, min(max(n, 0), int64(bytes/least)))
 	for _, chunk := range p.lines {
 		var e event
 		for u := (&unpacker{in: chunk}); u.more(); {
@@ -48,14 +49,20 @@ func (p *partial) build(day int32, complete bool, calendar *Calendar, catalogue 
 				return nil, u.err
 			}
 			amount, _ := e.UnitPrice.Mul(e.Quantity) // add has dropped those that do not fit
-			d.Lines = append(d.Lines, lake.OrderLineRow{
+			lines = append(lines, lake.OrderLineRow{
 				Date: day, EventID: e.ID, EventTime: e.Time, Cancelled: e.Type == cancelled, OrderID: e.OrderID, Line: e.Line, ProductID: e.ProductID,
 				Category: e.Category, UserID: e.UserID, SessionID: e.SessionID, Country: e.Country, Quantity: e.Quantity, UnitPrice: e.UnitPrice,
 				Currency: e.Currency, Amount: amount, Complete: complete,
 			})
 		}
 	}
-	sortLines(d.Lines)
+	sortLines(lines)
+	return p.sum(lines, day, complete, calendar, catalogue), nil
+}
+
+// sum makes the day's rows of its order lines, and of views and carts.
+func (p *partial) sum(lines []lake.OrderLineRow, day int32, complete bool, calendar *Calendar, catalogue *Catalogue) *Day {
+	d := &Day{Lines: lines}
 	b := dayBuilder{day: day, complete: complete, daily: map[dailyKey]*totals{}, category: map[categoryKey]*totals{}, hourly: map[hourlyKey]*totals{}, prices: map[string]*prices{}, orders: names{}, customers: names{}, products: names{}}
 	for i := range d.Lines {
 		b.add(&d.Lines[i], calendar.Hour(d.Lines[i].EventTime))
@@ -65,7 +72,7 @@ func (p *partial) build(day int32, complete bool, calendar *Calendar, catalogue 
 	d.Hourly = b.hourlyRows(p)
 	d.Funnel = p.funnelRows(day, complete, d.Lines)
 	d.Catalogue = b.catalogueRows(p, catalogue)
-	return d, nil
+	return d
 }
 
 // sortLines sorts by time and id. A row is 200 bytes: they are moved once.

@@ -139,11 +139,13 @@ type sumsError struct{ text string }
 
 func (e *sumsError) Error() string { return e.text }
 
-// check returns a sumsError if a sum has left its range.
+// check returns a sumsError if a sum has left its range, which only sums of an
+// imported history can: order lines are set aside before.
 func (h *header) check() error {
-	for currency, m := range h.money {
+	for _, currency := range slices.Sorted(maps.Keys(h.money)) {
+		m := h.money[currency]
 		if m.Revenue == tooMuch || m.CancelledRevenue == tooMuch || m.Units == math.MaxInt64 || m.CancelledUnits == math.MaxInt64 {
-			return &sumsError{fmt.Sprintf("the day's sums in %s do not fit: expected at most %s of revenue and 63 bits of units. Order lines of absurd prices or quantities are among its events: reject them in the parser and rebuild, or keep them out with a rule",
+			return &sumsError{fmt.Sprintf("the day's sums in %s do not fit with those of the history: expected at most %s of revenue and 63 bits of units. Correct the day in the file that --history names, and run gold with it again",
 				currency, shop.MaxMoney)}
 		}
 	}

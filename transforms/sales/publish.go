@@ -108,7 +108,9 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 	if planned.History {
 		source = SourceHistory
 	}
-	d, both, err := fn.tables(day, planned, p, history)
+	measures := p.header.measures() // of all lines, as days of the same run know them
+	d, both, results, err := fn.tables(day, planned, p, history)
+	out.Results = append(out.Results, results...)
 	if both != nil {
 		source = SourceMerged
 		out.Results = append(out.Results, both.result)
@@ -127,12 +129,12 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 			return out, err
 		}
 	}
-	results, err := encodeTable("quality_results", out.Date, out.Results)
+	resultsFile, err := encodeTable("quality_results", out.Date, out.Results)
 	if err != nil {
 		return out, err
 	}
 	if len(out.Failed) > 0 {
-		if err := results.put(ctx, st); err != nil {
+		if err := resultsFile.put(ctx, st); err != nil {
 			return out, err
 		}
 		before.Attempt = &lake.Attempt{Inputs: planned.Inputs, Failed: out.Failed}
@@ -140,7 +142,7 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 		if tables == nil {
 			tables = map[string]lake.PublishedFile{}
 		}
-		tables[results.table] = results.PublishedFile
+		tables[resultsFile.table] = resultsFile.PublishedFile
 		before.Tables = tables
 		return out, lake.PutPublication(ctx, st, before)
 	}
@@ -158,12 +160,12 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 		Tables: map[string]lake.PublishedFile{}, Counts: out.Counts,
 	}
 	if planned.measured() {
-		next.Measures = p.header.measures()
+		next.Measures = measures
 	}
 	if err := putDropped(ctx, st, out.Date, p.conflicts, before); err != nil {
 		return out, err
 	}
-	for _, f := range append(checked, results) {
+	for _, f := range append(checked, resultsFile) {
 		next.Tables[f.table] = f.PublishedFile
 		out.Rows[f.table] = f.Rows
 		out.Published = out.Published || before.Tables[f.table] != f.PublishedFile
@@ -191,19 +193,21 @@ const unfinished = "unfinished"
 // not be read: it stays dirty.
 func Incomplete(inputs string) string { return inputs + "-incomplete" }
 
-// tables makes the day's rows of its history, its events or both.
-func (fn *publishFn) tables(day int32, planned PlannedDay, p *partial, history []lake.DailySalesRow) (d *Day, both *merged, err error) {
-	if err := p.header.check(); err != nil {
-		return nil, nil, err
-	}
+// tables makes the day's rows of its history, its events or both, and returns the
+// results of the rules that have set order lines aside.
+func (fn *publishFn) tables(day int32, planned PlannedDay, p *partial, history []lake.DailySalesRow) (d *Day, both *merged, results []lake.QualityRow, err error) {
 	if planned.History {
-		return buildHistory(history), nil, nil
+		return buildHistory(history), nil, nil, p.header.check()
 	}
-	if d, err = p.build(day, planned.Complete, fn.calendar, fn.catalogue); err != nil || len(history) == 0 {
-		return d, nil, err
+	if d, err = p.build(day, planned.Complete, fn.calendar, fn.catalogue); err != nil {
+		return nil, nil, nil, err
+	}
+	d, results = fn.setAside(d, day, planned, p)
+	if len(history) == 0 {
+		return d, nil, results, nil
 	}
 	both = merge(day, planned.Complete, history, d)
-	return d, both, both.header.check()
+	return d, both, results, both.header.check()
 }
 
 // history returns the imported rows of a day. They make the day if it has no
