@@ -34,6 +34,9 @@ type GoldReport struct {
 	Checks map[civil.Date][]lake.QualityRow // of the days on which some rule does not hold
 	Broken []string                         // files that were set aside
 	Counts lake.GoldCounts                  // over the days that were published
+	// Strangers says, where products of days were looked at and the catalogue has
+	// none of them, what both sides are like; "": it has some, or there is none.
+	Strangers string
 	// Compacted says how many silver files were replaced by how many, and how
 	// many that were replaced before are gone.
 	Compacted struct{ Replaced, Files, Removed int }
@@ -108,6 +111,9 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 		if err := report.add(ctx, st, &plan.Jobs[i]); err != nil {
 			return report, err
 		}
+	}
+	if report.Strangers, err = plan.strangers(ctx, st); err != nil {
+		return report, err
 	}
 	if o.Compact {
 		if err := o.compact(ctx, st, &report); err != nil {
@@ -262,7 +268,12 @@ func removeDate(ctx context.Context, st lake.Store, date civil.Date) error {
 func GoldFrom(cfg config.Config) (o GoldOptions, err error) {
 	o = GoldOptions{Lake: cfg.Lake.URI, TimeZone: cfg.Gold.TimeZone}
 	if name := cfg.Gold.History; name != "" {
-		if o.History, err = parse(name, sales.ParseHistory); err != nil {
+		zone, err := time.LoadLocation(cfg.Gold.TimeZone)
+		if err != nil {
+			return o, fmt.Errorf("gold.time_zone: %w", err)
+		}
+		today := sales.DayOf(civil.DateOf(time.Now().In(zone)))
+		if o.History, err = parse(name, sales.ParseHistoryUntil(today)); err != nil {
 			return o, fmt.Errorf("gold.history: %w", err)
 		}
 	}

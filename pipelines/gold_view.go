@@ -143,6 +143,9 @@ func (r *GoldReport) Write(w io.Writer) {
 		fmt.Fprintf(w, "STOPPED %s: %s. What stood before stands.\n", date, strings.Join(r.Failed[date], ", "))
 		quality.Report(w, r.Checks[date])
 	}
+	if r.Strangers != "" {
+		fmt.Fprintln(w, "WARNING", r.Strangers)
+	}
 	r.writeWarnings(w)
 	for _, b := range r.Broken {
 		fmt.Fprintln(w, "SET ASIDE", b)

@@ -29,17 +29,70 @@ import (
 // carts of a row with a currency move to the product's row without one. The
 // result is sorted by date and grain.
 func ParseHistory(data []byte) ([]lake.DailySalesRow, error) {
-	rows, err := parseFile(data, historyColumns, historyRow)
+	return parseHistory(data, lastHistoryDay)
+}
+
+// ParseHistoryUntil is ParseHistory for a file of which no day may be after
+// today, and none far from all others: such dates are mistyped.
+func ParseHistoryUntil(today int32) func(data []byte) ([]lake.DailySalesRow, error) {
+	return func(data []byte) ([]lake.DailySalesRow, error) { return parseHistory(data, today) }
+}
+
+func parseHistory(data []byte, today int32) ([]lake.DailySalesRow, error) {
+	rows, lines, err := parseFile(data, historyColumns, historyRow)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	return normalize(rows)
+	if err := plausibleDays(rows, lines, today); err != nil {
+		return nil, err
+	}
+	return normalize(rows, lines)
+}
+
+// lonely is how far, in days, a day is from all others that is taken for a typo.
+const lonely = 180
+
+// plausibleDays returns an error for a day after today, and for one that is far
+// from all others while most are not.
+func plausibleDays(rows []lake.DailySalesRow, lines []int, today int32) error {
+	for i := range rows {
+		if day := rows[i].Date; day > today && day <= lastHistoryDay {
+			return fmt.Errorf("history: %s: %s is after today, %s: expected past sales; is the date mistyped?", where(lines, i), DateOf(day), DateOf(today))
+		}
+	}
+	var days []int32
+	for i := range rows {
+		days = append(days, rows[i].Date)
+	}
+	slices.Sort(days)
+	days = slices.Compact(days)
+	var alone []int32
+	for i, day := range days {
+		if (i == 0 || day-days[i-1] > lonely) && (i == len(days)-1 || days[i+1]-day > lonely) {
+			alone = append(alone, day)
+		}
+	}
+	if others := len(days) - len(alone); len(alone) == 0 || others <= len(alone) {
+		return nil
+	}
+	i := slices.IndexFunc(rows, func(r lake.DailySalesRow) bool { return r.Date == alone[0] })
+	return fmt.Errorf("history: %s: %s is more than %d days from all other days of the file (%s to %s): is its year mistyped? If it is right, give a day between them too, with units and revenue of 0",
+		where(lines, i), DateOf(alone[0]), lonely, DateOf(days[0]), DateOf(days[len(days)-1]))
+}
+
+// where names a row of a file: by its line, or by its number where there are no
+// lines.
+func where(lines []int, i int) string {
+	if lines == nil {
+		return fmt.Sprintf("row %d", i+1)
+	}
+	return fmt.Sprintf("line %d", lines[i])
 }
 
 // ParseCatalogue reads a catalogue: CSV with product_id and product_name,
 // category or both.
 func ParseCatalogue(data []byte) (map[string]CatalogueProduct, error) {
-	rows, err := parseFile(data, catalogueColumns, catalogueRow)
+	rows, lines, err := parseFile(data, catalogueColumns, catalogueRow)
 	if err != nil {
 		return nil, fmt.Errorf("catalogue: %w", err)
 	}
@@ -47,13 +100,13 @@ func ParseCatalogue(data []byte) (map[string]CatalogueProduct, error) {
 	for i := range rows {
 		r := &rows[i]
 		if err := checkTexts(r.ProductID, r.Category); err != nil {
-			return nil, fmt.Errorf("catalogue: product %q: %w", r.ProductID, err)
+			return nil, fmt.Errorf("catalogue: %s: product %q: %w", where(lines, i), r.ProductID, err)
 		}
 		if !utf8.ValidString(r.ProductName) {
-			return nil, fmt.Errorf("catalogue: product %q: expected UTF-8, found %q: save the file as UTF-8", r.ProductID, r.ProductName)
+			return nil, fmt.Errorf("catalogue: %s: product %q: expected UTF-8, found %q: save the file as UTF-8", where(lines, i), r.ProductID, r.ProductName)
 		}
 		if _, twice := out[r.ProductID]; twice && r.Date == 0 {
-			return nil, fmt.Errorf("catalogue: product %q is there twice: keep one of its rows", r.ProductID)
+			return nil, fmt.Errorf("catalogue: %s: product %q is there twice: keep one of its rows", where(lines, i), r.ProductID)
 		}
 		out[r.ProductID] = CatalogueProduct{Name: r.ProductName, Category: r.Category}
 	}
@@ -154,6 +207,9 @@ func historyRow(r *record) lake.DailySalesRow {
 		CancelledLines: r.number("cancelled_lines"), CancelledUnits: r.number("cancelled_units"), CancelledRevenue: r.money("cancelled_revenue"),
 		Views: r.number("views"), Carts: r.number("carts"),
 	}
+	if row.Units > 0 && r.text("revenue") == "" {
+		r.fail("revenue", "an amount, since units were sold (0 if nothing was paid)")
+	}
 	return row
 }
 
@@ -161,21 +217,22 @@ func catalogueRow(r *record) lake.CatalogueRow {
 	return lake.CatalogueRow{ProductID: r.text("product_id"), ProductName: r.text("product_name"), Category: r.text("category")}
 }
 
-// parseFile reads Parquet or CSV.
-func parseFile[T any](data []byte, columns []string, row func(*record) T) ([]T, error) {
+// parseFile reads Parquet or CSV. Of CSV it returns each row's line, too.
+func parseFile[T any](data []byte, columns []string, row func(*record) T) (out []T, lines []int, err error) {
 	if bytes.HasPrefix(data, []byte("PAR1")) {
-		return lake.DecodeRows[T](data)
+		out, err = lake.DecodeRows[T](data)
+		return out, nil, err
 	}
 	in := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
 	header, err := in.Read()
 	if err != nil {
-		return nil, fmt.Errorf("expected a CSV file whose first line names the columns, or a Parquet file: %w", err)
+		return nil, nil, fmt.Errorf("expected a CSV file whose first line names the columns, or a Parquet file: %w", err)
 	}
 	r := record{columns: map[string]int{}}
 	for i, name := range header {
 		name = strings.ToLower(strings.TrimSpace(name))
 		if _, twice := r.columns[name]; twice || !slices.Contains(columns, name) {
-			return nil, fmt.Errorf("column %q: expected each of %s at most once", name, strings.Join(columns, ", "))
+			return nil, nil, fmt.Errorf("line 1: column %q: expected each of %s at most once: rename or remove it%s", name, strings.Join(columns, ", "), separated(name))
 		}
 		r.columns[name] = i
 	}
@@ -185,25 +242,35 @@ func parseFile[T any](data []byte, columns []string, row func(*record) T) ([]T, 
 	}
 	for _, name := range columns[:needs] {
 		if _, ok := r.columns[name]; !ok {
-			return nil, fmt.Errorf("expected a column %s, found %s", name, strings.Join(header, ", "))
+			return nil, nil, fmt.Errorf("line 1: expected a column %s, found %s", name, strings.Join(header, ", "))
 		}
 	}
-	var out []T
+	lines = []int{}
 	for {
 		fields, err := in.Read()
 		if errors.Is(err, io.EOF) {
-			return out, nil
+			return out, lines, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		r.fields = fields
-		out = append(out, row(&r))
+		line, _ := in.FieldPos(0)
+		out, lines = append(out, row(&r)), append(lines, line)
 		if r.err != nil {
-			line, _ := in.FieldPos(0)
-			return nil, fmt.Errorf("line %d: %w", line, r.err)
+			return nil, nil, fmt.Errorf("line %d: %w", line, r.err)
 		}
 	}
+}
+
+// separated says what a header of one long column means.
+func separated(name string) string {
+	for _, by := range []string{";", "\t"} {
+		if strings.Contains(name, by) {
+			return fmt.Sprintf(". The columns are separated by %q: save the file with commas, and with a point in its decimals", by)
+		}
+	}
+	return ""
 }
 
 // The days that a history may have: from 1900 to 2200.
@@ -213,7 +280,7 @@ const (
 )
 
 // normalize brings imported rows into the form of daily_sales.
-func normalize(rows []lake.DailySalesRow) ([]lake.DailySalesRow, error) {
+func normalize(rows []lake.DailySalesRow, at []int) ([]lake.DailySalesRow, error) {
 	type key struct {
 		date              int32
 		product, category string
@@ -222,25 +289,28 @@ func normalize(rows []lake.DailySalesRow) ([]lake.DailySalesRow, error) {
 	looked := map[key]looks{}
 	lines := map[key]int64{}
 	out := []lake.DailySalesRow{} // not nil: a history without rows is one
-	for _, r := range rows {
+	for i, r := range rows {
+		fail := func(format string, args ...any) ([]lake.DailySalesRow, error) {
+			return nil, fmt.Errorf("history: "+where(at, i)+": "+format, args...)
+		}
 		k := key{r.Date, r.ProductID, r.Category}
 		if err := checkTexts(r.ProductID, r.Category); err != nil {
-			return nil, fmt.Errorf("history: %s: %w", DateOf(r.Date), err)
+			return fail("%s: %w", DateOf(r.Date), err)
 		}
 		switch {
 		case r.Date < firstHistoryDay || r.Date > lastHistoryDay:
-			return nil, fmt.Errorf("history: product %q: expected a date from %s to %s, found day %d since 1970", r.ProductID, DateOf(firstHistoryDay), DateOf(lastHistoryDay), r.Date)
+			return fail("product %q: expected a date from %s to %s, found %s", r.ProductID, DateOf(firstHistoryDay), DateOf(lastHistoryDay), DateOf(r.Date))
 		case r.Category == "":
-			return nil, fmt.Errorf("history: %s, product %q: expected a category, found none", DateOf(r.Date), r.ProductID)
+			return fail("%s, product %q: expected a category, found none", DateOf(r.Date), r.ProductID)
 		case r.Currency != "" && !shop.IsCurrency(r.Currency):
-			return nil, fmt.Errorf("history: %s, product %q: expected a currency of ISO 4217 such as GBP, found %q", DateOf(r.Date), r.ProductID, r.Currency)
+			return fail("%s, product %q: expected a currency of ISO 4217 such as GBP, found %q", DateOf(r.Date), r.ProductID, r.Currency)
 		case r.Currency == "" && (r.OrderLines|r.Units|int64(r.Revenue)|r.CancelledLines|r.CancelledUnits|int64(r.CancelledRevenue)) != 0:
-			return nil, fmt.Errorf("history: %s, product %q: expected a currency, since the row has sales, found none", DateOf(r.Date), r.ProductID)
+			return fail("%s, product %q: expected a currency, since the row has sales, found none", DateOf(r.Date), r.ProductID)
 		case r.Orders != nil && *r.Orders < 0 || r.Customers != nil && *r.Customers < 0:
-			return nil, fmt.Errorf("history: %s, product %q: expected orders and customers of 0 or more", DateOf(r.Date), r.ProductID)
+			return fail("%s, product %q: expected orders and customers of 0 or more", DateOf(r.Date), r.ProductID)
 		}
 		if seen[k][r.Currency] {
-			return nil, fmt.Errorf("history: two rows of %s, product %q, category %q, currency %q: add them up first", DateOf(r.Date), r.ProductID, r.Category, r.Currency)
+			return fail("two rows of %s, product %q, category %q, currency %q: add them up first", DateOf(r.Date), r.ProductID, r.Category, r.Currency)
 		}
 		if seen[k] == nil {
 			seen[k] = map[string]bool{}
@@ -248,7 +318,7 @@ func normalize(rows []lake.DailySalesRow) ([]lake.DailySalesRow, error) {
 		seen[k][r.Currency] = true
 		for _, n := range [...]int64{r.OrderLines, r.Units, int64(r.Revenue), r.CancelledLines, r.CancelledUnits, int64(r.CancelledRevenue), r.Views, r.Carts} {
 			if n < 0 || n > math.MaxInt64/4 {
-				return nil, fmt.Errorf("history: %s, product %q: expected numbers of 0 or more, found %d", DateOf(r.Date), r.ProductID, n)
+				return fail("%s, product %q: expected numbers of 0 or more, found %d", DateOf(r.Date), r.ProductID, n)
 			}
 		}
 		l := looked[k]

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"cloud.google.com/go/civil"
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"example.com/shopstream/internal/lake"
@@ -44,22 +45,54 @@ func TestBadHistory(t *testing.T) {
 	const header = "date,product_id,currency,units,revenue\n"
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":             {"", "first line names the columns"},
-		"unknown column":    {"date,product_id,currency,units,revenue,colour\n", `column "colour"`},
+		"unknown column":    {"date,product_id,currency,units,revenue,colour\n", `line 1: column "colour"`},
 		"column twice":      {"date,product_id,currency,units,revenue,date\n", `column "date"`},
 		"missing column":    {"date,product_id,currency,units\n", "expected a column revenue"},
 		"no date":           {header + "1 March,a,GBP,1,1\n", "line 2: column date"},
 		"negative units":    {header + "2025-01-01,a,GBP,-1,1\n", "line 2: column units"},
 		"float":             {header + "2025-01-01,a,GBP,1,1.0000001\n", "line 2: column revenue"},
+		"no revenue":        {header + "2025-01-01,a,GBP,1,\n", "line 2: column revenue: expected an amount, since units were sold"},
 		"currency":          {header + "2025-01-01,a,pounds,1,1\n", "expected a currency of ISO 4217"},
 		"sales without one": {header + "2025-01-01,a,,1,1\n", "since the row has sales"},
 		"too few fields":    {header + "2025-01-01,a,GBP\n", "wrong number of fields"},
 		"no product":        {header + "2025-01-01,,GBP,1,1\n", "expected a product_id"},
-		"twice":             {header + "2025-01-01,a,GBP,1,1\n2025-01-01,a,GBP,2,2\n", "add them up first"},
+		"twice":             {header + "2025-01-01,a,GBP,1,1\n2025-01-01,a,GBP,2,2\n", "line 3: two rows of 2025-01-01"},
+		"semicolons":        {"date;product_id;currency;units;revenue\n", "separated by \";\": save the file with commas"},
 		"not UTF-8":         {header + "2025-01-01,Caf\xe9,GBP,1,1\n", "save the file as UTF-8"},
 		"a date far away":   {header + "9999-01-01,a,GBP,1,1\n", "expected a date from"},
 		"half a file":       {"PAR1 and so on", "expected a whole Parquet file"},
 	} {
 		if _, err := ParseHistory([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: expected an error with %q, found %v", name, c.want, err)
+		}
+	}
+}
+
+// TestHistoryDays: dates that are likely mistyped are refused with their line.
+func TestHistoryDays(t *testing.T) {
+	const header = "date,product_id,currency,units,revenue\n"
+	today := DayOf(civil.Date{Year: 2026, Month: 3, Day: 1})
+	row := func(date string) string { return date + ",a,GBP,1,1\n" }
+	week := row("2026-02-20") + row("2026-02-21") + row("2026-02-22")
+	for name, c := range map[string]struct{ text, want string }{
+		"today":                     {row("2026-03-01"), ""},
+		"tomorrow":                  {week + row("2026-03-02"), "history: line 5: 2026-03-02 is after today, 2026-03-01"},
+		"a year too late":           {row("2027-02-19") + week, "history: line 2: 2027-02-19 is after today"},
+		"a year too early":          {week + row("2016-02-23"), "history: line 5: 2016-02-23 is more than 180 days from all other days of the file (2016-02-23 to 2026-02-22)"},
+		"between others":            {row("2024-01-01") + row("2024-01-02") + row("2025-01-01") + week, "line 4: 2025-01-01 is more than 180 days"},
+		"180 days away":             {row("2025-08-24") + week, ""},
+		"181 days away":             {row("2025-08-23") + week, "line 2: 2025-08-23 is more than 180 days"},
+		"a bridge":                  {row("2025-03-01") + row("2025-08-25") + week, ""},
+		"a day alone":               {row("2016-02-23"), ""},
+		"a market a year":           {row("2023-07-01") + row("2024-07-01") + row("2025-07-01"), ""},
+		"two seasons":               {row("2024-07-01") + row("2024-07-02") + row("2025-07-01") + row("2025-07-02"), ""},
+		"no day":                    {"", ""},
+		"before a history can be":   {week + row("0001-01-01"), "line 5: 0001-01-01 is more than"},
+		"after one can be, of two":  {row("9999-01-01") + row("2026-02-20"), "line 2: product \"a\": expected a date from 1900-01-01"},
+		"the first of several lost": {week + row("2026-02-23") + row("2001-01-01") + row("1999-01-01"), "line 7: 1999-01-01 is more than"},
+	} {
+		_, err := ParseHistoryUntil(today)([]byte(header + c.text))
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: expected an error with %q, found %v", name, c.want, err)
 		}
 	}

@@ -36,7 +36,7 @@ func randomDaily(t *testing.T, r *rand.Rand, n int) []lake.DailySalesRow {
 		}
 		rows = append(rows, row)
 	}
-	rows, err := normalize(rows)
+	rows, err := normalize(rows, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
