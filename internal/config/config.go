@@ -42,7 +42,7 @@ type Kafka struct {
 	Group         string        `yaml:"group" flag:"group" default:"shopstream" check:"name" help:"consumer group that offsets are reported to, for lag tools"`
 	Start         string        `yaml:"start" flag:"start" default:"ledger" check:"start" help:"where to begin: ledger (where the lake ends), earliest, latest or an RFC 3339 time"`
 	IdleAfter     time.Duration `yaml:"idle_after" flag:"idle-after" default:"5s" min:"0s" max:"1h" help:"a partition silent for so long no longer holds up time (0s: it always does)"`
-	MaxBatchBytes Size          `yaml:"max_batch_bytes" default:"64MiB" min:"1MiB" max:"1GiB" help:"most that a record batch may decompress to; a larger one is one dead letter"`
+	MaxBatchBytes Size          `yaml:"max_batch_bytes" default:"128MiB" min:"8MiB" max:"1GiB" help:"most that a record batch may decompress to, and largest window of zstd; a larger one is one dead letter"`
 	Undecodable   string        `yaml:"undecodable" default:"dead-letter" oneof:"dead-letter|stop" help:"what a record batch is that is damaged or decompresses to too much: one dead letter, or the end of the job (stop)"`
 	UnreadyAfter  time.Duration `yaml:"unready_after" default:"30s" min:"1s" max:"1h" help:"a job with a partition whose broker has answered no fetch for so long is not ready"`
 }

@@ -88,7 +88,7 @@ func TestGoodFile(t *testing.T) {
 		Brokers: []string{"broker-1:9092", "[::1]:9093"}, Topic: "shop.events", Partitions: 12,
 		TLS: true, CAFile: "/etc/kafka/ca.pem",
 		SASL: "SCRAM-SHA-512", User: "shop", PasswordFile: "/run/secrets/kafka",
-		Group: "shop one", Start: "2026-03-01T10:00:00+01:00", IdleAfter: 0, UnreadyAfter: 30 * time.Second, MaxBatchBytes: 64 << 20, Undecodable: "dead-letter",
+		Group: "shop one", Start: "2026-03-01T10:00:00+01:00", IdleAfter: 0, UnreadyAfter: 30 * time.Second, MaxBatchBytes: 128 << 20, Undecodable: "dead-letter",
 	}
 	want.Stream.BaseWindow = 10 * time.Second
 	want.Stream.OutOfOrderness = 90 * time.Second

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/klauspost/compress/zstd"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -92,6 +93,8 @@ func parseBadBatch(raw []byte, offset, end int64, why error, limit int) (*badBat
 		b.detail = what + " has a wrong checksum"
 	case errors.Is(why, sarama.ErrDecompressedBatchTooLarge):
 		b.kind, b.detail = BatchTooLarge, fmt.Sprintf("%s decompresses to more than kafka.max_batch_bytes, %d", what, limit)
+	case errors.Is(why, zstd.ErrWindowSizeExceeded):
+		b.kind, b.detail = BatchTooLarge, fmt.Sprintf("%s has a window of more than kafka.max_batch_bytes, %d", what, limit)
 	default:
 		b.detail = what + " cannot be decoded"
 	}

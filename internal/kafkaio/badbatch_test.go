@@ -13,6 +13,7 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
@@ -175,6 +176,7 @@ func TestParseBadBatch(t *testing.T) {
 		kind, fails string
 	}{
 		"too large":                 {whole, 10, 15, sarama.ErrDecompressedBatchTooLarge, BatchTooLarge, ""},
+		"window too large":          {whole, 10, 15, fmt.Errorf("x: %w", zstd.ErrWindowSizeExceeded), BatchTooLarge, ""},
 		"in its middle":             {whole, 14, 15, nil, BatchDamaged, ""},
 		"another behind it":         {append(whole[:len(whole):len(whole)], whole...), 12, 40, nil, BatchDamaged, ""},
 		"checksum":                  {header(10, 4, []byte("body"), func(b []byte) { b[62]++ }), 10, 15, sarama.ErrDecompressedBatchTooLarge, BatchDamaged, ""},

@@ -8,7 +8,11 @@ import (
 
 // Sarama's bound of what a batch decompresses to is one for the process, and by
 // default there is none: a batch of 48 KB can have 1.5 GB in it.
-func init() { sarama.MaxDecompressedBatchSize = 64 << 20 }
+func init() { sarama.MaxDecompressedBatchSize = batchBytes }
+
+// batchBytes is the default: the window of zstd's highest level, which counts
+// too, however little is in a batch.
+const batchBytes = 128 << 20
 
 var limiting sync.Mutex
 

@@ -41,7 +41,7 @@ type Options struct {
 	Clock          ClockRule     // how clocks resist wrong times; its zero value is the default
 	MaxBytes       int           // largest value in which an event time is looked for; default 1 MiB
 
-	BatchBytes     int  // most that a record batch may decompress to, bytes; default 64 MiB. It holds for all sources of the process
+	BatchBytes     int  // most that a record batch may decompress to, bytes; default 128 MiB. It holds for all sources of the process
 	StopAtBadBatch bool // a record batch that cannot be read ends the read; else one record stands for it (BadBatch)
 
 	Bounded bool // end at the offsets that the partitions have at the start
@@ -118,7 +118,7 @@ func (o *Options) defaults() {
 	setDefault(&o.BaseWindow, time.Minute)
 	setDefault(&o.MaxBytes, 1<<20)
 	setDefault(&o.FetchBytes, 1<<20)
-	setDefault(&o.BatchBytes, 64<<20)
+	setDefault(&o.BatchBytes, batchBytes)
 	setDefault(&o.Groups, 1)
 	setDefault(&o.Bundle, 250*time.Millisecond)
 	setDefault(&o.BundleRecords, 32768)
