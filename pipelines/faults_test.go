@@ -152,6 +152,7 @@ func onlyNamed(t testing.TB, dir string) {
 	st, ledger := openLake(t, dir)
 	named := map[string]bool{
 		".lock": true, "lake.json": true, "ledger/closed.json": true, "ledger/seal.json": true, "ledger/metrics-seal.json": true,
+		"lake.json.was": true, "ledger/closed.json.was": true, "ledger/seal.json.was": true, "ledger/metrics-seal.json.was": true, "ledger/gold.json.was": true,
 	}
 	gold, err := lake.ReadPublications(t.Context(), st)
 	if err != nil {

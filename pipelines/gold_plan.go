@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -115,15 +116,33 @@ func lastComplete(ledger *lake.Ledger, calendar *sales.Calendar) int32 {
 	return calendar.Day(row.End*1000) - 1
 }
 
+// publishedFiles are the files of gold that this process has held to their
+// publications.
+var publishedFiles lake.GoldFiles
+
+// damagedInputs are those of a day whose files are not what was published: it is
+// made again.
+const damagedInputs = "damaged"
+
 // plan finds the days to make. It reads the ledger and what stands in gold.
 func (o GoldOptions) plan(ctx context.Context, st lake.Store) (*GoldPlan, error) {
 	ledger, err := lake.ReadLedger(ctx, st)
 	if err != nil {
 		return nil, err
 	}
-	standing, err := lake.ReadPublications(ctx, st)
+	standing, err := lake.StandingGold(ctx, st)
 	if err != nil {
 		return nil, err
+	}
+	damaged, err := publishedFiles.Damaged(ctx, st, standing)
+	if err != nil {
+		return nil, err
+	}
+	for date, err := range damaged {
+		slog.Warn("a day of gold is damaged and is made again if the lake has what it is made of", "date", date.String(), "error", err)
+		s := standing[date]
+		s.Inputs = damagedInputs
+		standing[date] = s
 	}
 	calendar, err := sales.NewCalendar(o.TimeZone)
 	if err != nil {
@@ -279,7 +298,7 @@ func (o GoldOptions) choose(p *GoldPlan, days map[int32]*dayInputs, standing map
 		}
 		fmt.Fprintln(&d.inputs, inputsVersion, o.TimeZone, p.catalogue, complete, p.rules)
 		d.planned = sales.PlannedDay{
-			Inputs: sales.Hash(d.inputs.Bytes()), Complete: complete, History: d.history, Imported: d.imported, Twins: p.twins[date], Silver: d.silver, Late: d.late,
+			Inputs: lake.Hash(d.inputs.Bytes()), Complete: complete, History: d.history, Imported: d.imported, Twins: p.twins[date], Silver: d.silver, Late: d.late,
 		}
 		stands, ok := standing[date]
 		ok = ok && stands.Number > 0 && stands.Attempt == nil && !slices.Contains(p.damaged, date)

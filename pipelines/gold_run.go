@@ -128,7 +128,7 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 }
 
 func (j *GoldJob) run(ctx context.Context, st lake.Store, runner string) error {
-	standing, err := lake.ReadPublications(ctx, st) // those of the jobs before, too
+	standing, err := lake.StandingGold(ctx, st) // those of the jobs before, too
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (r *GoldReport) add(ctx context.Context, st lake.Store, job *GoldJob) error
 		if !stopped && (!ok || p.Inputs != planned.Inputs && p.Inputs != sales.Incomplete(planned.Inputs)) {
 			return fmt.Errorf("business day %s: the job has ended without an error, but has not published it: run gold again", date)
 		}
-		results, err := lake.ReadAll[lake.QualityRow](ctx, st, lake.GoldName("quality_results", date))
+		results, err := lake.ReadGold[lake.QualityRow](ctx, st, "quality_results", date)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ func (d *dayInputs) addTwins(twins []sales.Twin) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(&d.inputs, "twins", sales.Hash(data))
+	fmt.Fprintln(&d.inputs, "twins", lake.Hash(data))
 	return nil
 }
 

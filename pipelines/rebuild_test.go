@@ -39,7 +39,7 @@ func buggy(t testing.TB, uri string) {
 	}
 	asFormat2(t, st.URI())
 	for _, r := range ledger.Rows {
-		var unread int64
+		var unread []lake.DeadRow
 		r.Dead = maps.Clone(r.Dead)
 		if r.Dead == nil {
 			r.Dead = map[string]int64{}
@@ -53,7 +53,7 @@ func buggy(t testing.TB, uri string) {
 			switch {
 			case f.Lane == lake.Late || f.Lane == lake.Silver && len(key.Category)%2 == 0:
 				r.Dead["missing_field:order_id"] += f.Rows
-				unread += f.Rows
+				unread = append(unread, notParsed(t, st, f)...)
 				if err := st.Delete(ctx, f.Name); err != nil {
 					t.Fatal(err)
 				}
@@ -77,8 +77,17 @@ func buggy(t testing.TB, uri string) {
 			}
 			files = append(files, f)
 		}
-		if unread > 0 { // a rebuild does not read it
-			files = append(files, lake.File{Lane: lake.Dead, Name: lake.LaneName(lake.Dead, r.Window, 999), Rows: unread})
+		if len(unread) > 0 {
+			f := lake.File{Lane: lake.Dead, Name: lake.LaneName(lake.Dead, r.Window, 999), Rows: int64(len(unread))}
+			data, err := lake.EncodeDead(nil, unread)
+			if err == nil {
+				err = st.Put(ctx, f.Name, data)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Bytes = int64(len(data))
+			files = append(files, f)
 		}
 		r.Silver, r.Late, r.LateDates, r.Files = 0, 0, nil, files
 		for _, f := range files {
@@ -547,4 +556,18 @@ func asFormat2(t testing.TB, dir string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// notParsed are the events of a file as dead letters.
+func notParsed(t testing.TB, st lake.Store, f lake.File) (out []lake.DeadRow) {
+	t.Helper()
+	for e, err := range lake.ScanEvents(t.Context(), st, []lake.File{f}, lake.ReadOptions{Columns: lake.ColKafkaPartition | lake.ColKafkaOffset}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range e.N {
+			out = append(out, lake.DeadRow{BronzeRow: lake.BronzeRow{KafkaPartition: e.KafkaPartition[i], KafkaOffset: e.KafkaOffset[i]}, Reason: "missing_field:order_id"})
+		}
+	}
+	return out
 }

@@ -139,11 +139,11 @@ func TestPredictionRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(folder, filepath.FromSlash(lake.GoldName("demand_predictions", date)))
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
+	st, err := lake.OpenStore(t.Context(), folder)
+	if err == nil {
+		err = lake.PublishTable(t.Context(), st, "demand_predictions", date, data, 1)
 	}
-	if err := os.WriteFile(file, data, 0o600); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	rows, err := sql.Run(t.Context(), openAt(t, folder), "demand_vs_actual", nil)

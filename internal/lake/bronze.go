@@ -116,10 +116,7 @@ func (b *bronzeLog) Records(ctx context.Context, partition int32, from int64) it
 	return func(yield func([]kafkaio.Record, error) bool) {
 		last := from - 1
 		for _, f := range b.files[partition] {
-			rows, err := ReadAll[BronzeRow](ctx, b.st, f.Name)
-			if err == nil && int64(len(rows)) != f.Rows {
-				err = damaged(b.st, f.Name, fmt.Errorf("expected %d rows, found %d", f.Rows, len(rows)))
-			}
+			rows, err := ReadFile[BronzeRow](ctx, b.st, f)
 			if err != nil {
 				yield(nil, err)
 				return

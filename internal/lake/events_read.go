@@ -139,6 +139,9 @@ func (d *decoder) read(ctx context.Context, st Store, f File, from, to int64, o 
 	}
 	defer func() { err = cmp.Or(err, object.Close()) }()
 	file, err := d.open(object, f)
+	if err == nil && file.whole == nil {
+		err = verifyOnce(st, object, f)
+	}
 	if err != nil {
 		return err
 	}
@@ -201,6 +204,9 @@ func (d *decoder) open(object Object, f File) (*eventFile, error) {
 	}
 	if n == size {
 		file.whole = end
+		if err := checkCRC(f, CRC(end)); err != nil {
+			return nil, err
+		}
 	}
 	if name := string(end[n-4:]); name != "PAR1" {
 		return nil, damage("expected %q at the end, found %q", "PAR1", name)

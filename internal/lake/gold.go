@@ -3,7 +3,6 @@ package lake
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"cloud.google.com/go/civil"
@@ -118,8 +117,11 @@ type Publication struct {
 	Complete bool                     `json:"complete"`  // no more events of the date may come, but late ones
 	Source   string                   `json:"source"`    // events, history, or merged of both
 	Tables   map[string]PublishedFile `json:"tables"`
-	Counts   GoldCounts               `json:"counts"`
-	Measures map[string]float64       `json:"measures,omitempty"` // of the tables, for the volume rules of later dates
+	// Next are files that are taking the place of Tables: while it is there, also
+	// after a run was killed, each file is the old one or one of these.
+	Next     map[string][]PublishedFile `json:"next,omitempty"`
+	Counts   GoldCounts                 `json:"counts"`
+	Measures map[string]float64         `json:"measures,omitempty"` // of the tables, for the volume rules of later dates
 	// IDs is the file of its order lines' ids, by which those of other days are
 	// found; nil where it has none.
 	IDs     *PublishedFile `json:"ids,omitempty"`
@@ -149,55 +151,6 @@ type GoldCounts struct {
 type Attempt struct {
 	Inputs string   `json:"inputs"`
 	Failed []string `json:"failed"` // the rules, as table.rule
-}
-
-// ReadPublications returns what stands in gold, by date.
-func ReadPublications(ctx context.Context, st Store) (map[civil.Date]Publication, error) {
-	var names []string
-	for info, err := range st.List(ctx, publicationsDir+"/") {
-		if err != nil {
-			return nil, err
-		}
-		if date, ok := dateFiled(publicationsDir, info.Name); !ok || publicationName(date) != info.Name {
-			warnForeign(st, info.Name)
-			continue
-		}
-		names = append(names, info.Name)
-	}
-	read := make([]Publication, len(names))
-	err := Parallel(len(names), readers, func(i int) error {
-		if err := getJSON(ctx, st, names[i], &read[i]); err != nil {
-			return err
-		}
-		if want := publicationName(read[i].Date); want != names[i] {
-			return damaged(st, names[i], fmt.Errorf("expected the publication of its date, found that of %s", read[i].Date))
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[civil.Date]Publication, len(read))
-	for _, p := range read {
-		out[p.Date] = p
-	}
-	return out, nil
-}
-
-// ReadPublication returns what stands of a date; false if nothing does.
-func ReadPublication(ctx context.Context, st Store, date civil.Date) (p Publication, ok bool, err error) {
-	switch err := getJSON(ctx, st, publicationName(date), &p); {
-	case errors.Is(err, fs.ErrNotExist):
-		return p, false, nil
-	case err != nil:
-		return p, false, err
-	}
-	return p, true, nil
-}
-
-// PutPublication writes what stands of a date, after everything it names.
-func PutPublication(ctx context.Context, st Store, p Publication) error {
-	return putDurably(ctx, st, publicationName(p.Date), p)
 }
 
 // DeletePublication withdraws a date, before its files go.

@@ -152,7 +152,7 @@ func checkNoLake(ctx context.Context, st Store) error {
 		if err != nil {
 			return err
 		}
-		if info.Name != leaseName && info.Name != goldLeaseName {
+		if strings.HasPrefix(info.Name, rowsDir) || strings.HasPrefix(info.Name, metricsRowsDir) || info.Name == sealName || info.Name == closedName {
 			return fmt.Errorf("%s in %s is %w: %w, but %s is there: restore it from a copy, or use another lake", settingsName, st.URI(), ErrDamaged, errLost, info.Name)
 		}
 	}

@@ -29,6 +29,31 @@ func ReadAll[T any](ctx context.Context, st Store, name string) ([]T, error) {
 	return rows, nil
 }
 
+// ReadFile is ReadAll for a file as the ledger names it: one of other bytes or
+// rows is an error, too.
+func ReadFile[T any](ctx context.Context, st Store, f File) ([]T, error) {
+	data, err := st.Get(ctx, f.Name)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) != f.Bytes {
+		err = fmt.Errorf("expected %d bytes, found %d", f.Bytes, len(data))
+	} else {
+		err = checkCRC(f, CRC(data))
+	}
+	var rows []T
+	if err == nil {
+		rows, err = DecodeRows[T](data)
+	}
+	if err == nil && int64(len(rows)) != f.Rows {
+		err = fmt.Errorf("expected %d rows, found %d", f.Rows, len(rows))
+	}
+	if err != nil {
+		return nil, damaged(st, f.Name, err)
+	}
+	return rows, nil
+}
+
 // DecodeRows is ReadAll for a file in memory.
 func DecodeRows[T any](data []byte) ([]T, error) {
 	rows, err := readRows[T](memoryObject{bytes.NewReader(data)})

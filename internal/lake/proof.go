@@ -1,8 +1,11 @@
 package lake
 
 import (
+	"cmp"
 	"fmt"
 	"hash/crc32"
+	"io"
+	"sync"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -10,6 +13,34 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // CRC is the CRC-32C of a file's content, by which readers know it again.
 // Processors compute it faster than memory is read.
 func CRC(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
+
+// checkCRC holds a file's content to its entry in the ledger.
+func checkCRC(f File, crc uint32) error {
+	if f.CRC != 0 && crc != f.CRC {
+		return damage("expected the content that was written, of CRC-32C %08x, found %08x", f.CRC, crc)
+	}
+	return nil
+}
+
+// verified are the large files that this process has read whole.
+var verified sync.Map
+
+// verifyOnce reads a large file whole and holds it to its checksum, once a process.
+func verifyOnce(st Store, o Object, f File) error {
+	key := fmt.Sprintf("%s %s %08x", st.URI(), f.Name, f.CRC)
+	if _, ok := verified.Load(key); ok || f.CRC == 0 {
+		return nil
+	}
+	h := crc32.New(castagnoli)
+	if n, err := io.Copy(h, io.NewSectionReader(o, 0, o.Size())); err != nil || n != o.Size() {
+		return cmp.Or(err, io.ErrUnexpectedEOF)
+	}
+	if err := checkCRC(f, h.Sum32()); err != nil {
+		return err
+	}
+	verified.Store(key, true)
+	return nil
+}
 
 // check returns an error unless a row's counts are those of its files.
 func (r Row) check() error {

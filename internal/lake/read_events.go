@@ -33,11 +33,10 @@ const shareBytes = 16 << 20
 // A file that is missing, or is not what the ledger says in size, rows, columns
 // or checksums, ends the job with an error that names it; what the runner has
 // not committed by then is discarded. With o.Quarantine, it is left out whole and
-// broken has an element for it (Broken, in JSON), once. Only the columns that are read
-// are checked. Each page of each column has a checksum (CRC-32). Footers and the
-// headers of pages have none: they are checked against each other and the
-// ledger. What can go unnoticed is a changed bound of the event times in a
-// footer, which matters only with o.From and o.To.
+// broken has an element for it (Broken, in JSON), once. A file is held to its checksum
+// whole, one of more than 1 MiB once a process. Files of lakes of format 2 have none:
+// there the columns that are read are checked, each page of which has one, and footers
+// and headers of pages against each other.
 func ReadEvents(s beam.Scope, uri string, files []File, o ReadOptions) (events, broken beam.PCollection) {
 	return ReadEventsAfter(s, uri, files, o, beam.Impulse(s))
 }
@@ -99,7 +98,8 @@ func appendFile(b []byte, f File, last string) []byte {
 	b = appendText(b, f.Name[same:])
 	b = appendText(b, string(f.Lane))
 	b = binary.AppendUvarint(b, uint64(f.Rows))
-	return binary.AppendUvarint(b, uint64(f.Bytes))
+	b = binary.AppendUvarint(b, uint64(f.Bytes))
+	return binary.AppendUvarint(b, uint64(f.CRC))
 }
 
 func unpackFiles(data []byte) (files []File, err error) {
@@ -112,6 +112,7 @@ func unpackFiles(data []byte) (files []File, err error) {
 		}
 		f := File{Name: last[:same] + r.text(), Lane: Lane(r.text())}
 		f.Rows, f.Bytes = int64(r.uvarint()), int64(r.uvarint())
+		f.CRC = uint32(r.uvarint()) //nolint:gosec // it was one
 		files = append(files, f)
 		last = f.Name
 	}

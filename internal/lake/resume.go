@@ -302,7 +302,7 @@ func (l *Ledger) Offsets(ctx context.Context, st Store) (first, next map[int32]i
 			if _, seen := first[k.Partition]; seen {
 				continue
 			}
-			rows, err := ReadAll[BronzeRow](ctx, st, f.Name)
+			rows, err := ReadFile[BronzeRow](ctx, st, f)
 			if err != nil {
 				return nil, nil, err
 			}

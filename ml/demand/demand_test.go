@@ -73,7 +73,7 @@ func put[T lake.GoldRow](t *testing.T, st lake.Store, p lake.Publication, table 
 	if err := st.Put(t.Context(), name, data); err != nil {
 		t.Fatal(err)
 	}
-	p.Tables[table] = lake.PublishedFile{File: name, Rows: int64(len(rows)), Bytes: int64(len(data))}
+	p.Tables[table] = lake.PublishedFile{File: name, Rows: int64(len(rows)), Bytes: int64(len(data)), Hash: lake.Hash(data)}
 }
 
 func open(t *testing.T) lake.Store {

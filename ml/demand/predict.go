@@ -167,7 +167,7 @@ func readCatalogue(ctx context.Context, st lake.Store) (map[string]string, error
 	if newest == (civil.Date{}) {
 		return nil, nil
 	}
-	rows, err := lake.ReadAll[lake.CatalogueRow](ctx, st, lake.GoldName(table, newest))
+	rows, err := lake.ReadGold[lake.CatalogueRow](ctx, st, table, newest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -223,8 +223,8 @@ func write(ctx context.Context, st lake.Store, rows []lake.DemandPredictionRow) 
 	// An earlier run may have predicted more days.
 	for date := rows[0].Origin; date < rows[0].Origin+MaxHorizon; date++ {
 		next := byDate[date]
-		name := lake.GoldName(predictionsTable, forecast.Day(date).Date())
-		standing, err := lake.ReadAll[lake.DemandPredictionRow](ctx, st, name)
+		day := forecast.Day(date).Date()
+		standing, err := lake.ReadGold[lake.DemandPredictionRow](ctx, st, predictionsTable, day)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -240,11 +240,11 @@ func write(ctx context.Context, st lake.Store, rows []lake.DemandPredictionRow) 
 		case !replaced:
 			continue
 		case len(next) == 0:
-			err = st.Delete(ctx, name)
+			err = lake.PublishTable(ctx, st, predictionsTable, day, nil, 0)
 		default:
 			var data []byte
 			if data, err = lake.EncodeGold(nil, next); err == nil {
-				err = st.Put(ctx, name, data)
+				err = lake.PublishTable(ctx, st, predictionsTable, day, data, int64(len(next)))
 			}
 		}
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -80,14 +79,7 @@ func ReadLakeSales(ctx context.Context, st lake.Store, currency string) (*Sales,
 	}
 	days := make([][]lake.DailySalesRow, len(dates))
 	err = lake.Parallel(len(dates), 16, func(i int) error {
-		rows, err := lake.ReadAll[lake.DailySalesRow](ctx, st, lake.GoldName(dailySales, dates[i]))
-		want := publications[dates[i]].Tables[dailySales].Rows
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && want == 0: // a day without sales
-			return nil
-		case err == nil && int64(len(rows)) != want:
-			return fmt.Errorf("%s: daily_sales of %v has %d rows, and its publication says %d: make the day again with the program gold", st.URI(), dates[i], len(rows), want)
-		}
+		rows, err := lake.ReadGold[lake.DailySalesRow](ctx, st, dailySales, dates[i])
 		days[i] = rows
 		return err
 	})

@@ -44,7 +44,7 @@ func publish(t *testing.T, st lake.Store, day Day, complete bool) {
 	if err := st.Put(t.Context(), lake.GoldName(dailySales, day.Date()), data); err != nil {
 		t.Fatal(err)
 	}
-	p := lake.Publication{Date: day.Date(), Complete: complete, Source: "events", Tables: map[string]lake.PublishedFile{dailySales: {Rows: int64(len(rows))}}}
+	p := lake.Publication{Date: day.Date(), Complete: complete, Source: "events", Tables: map[string]lake.PublishedFile{dailySales: {Rows: int64(len(rows)), Bytes: int64(len(data)), Hash: lake.Hash(data)}}}
 	if err := lake.PutPublication(t.Context(), st, p); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestSalesThatAreNotWhole(t *testing.T) {
 				}
 			}
 			return nil
-		}, "no business day"},
+		}, "run gold"},
 	} {
 		st := gold(t, 10)
 		if err := c.spoil(t.Context(), st); err != nil {

@@ -81,7 +81,7 @@ func addDay(ctx context.Context, st lake.Store, day int) error {
 		return err
 	}
 	return lake.PutPublication(ctx, st, lake.Publication{
-		Date: date, Number: 1, TimeZone: "UTC", Complete: true, Source: "events", Tables: map[string]lake.PublishedFile{"daily_sales": {File: name, Rows: int64(len(rowsOf(day)))}},
+		Date: date, Number: 1, TimeZone: "UTC", Complete: true, Source: "events", Tables: map[string]lake.PublishedFile{"daily_sales": {File: name, Rows: int64(len(rowsOf(day))), Bytes: int64(len(data)), Hash: lake.Hash(data)}},
 	})
 }
 
@@ -115,7 +115,7 @@ var pristine = sync.OnceValues(func() (*shopLake, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := st.Put(ctx, lake.GoldName("product_catalogue", firstSale.AddDays(days-1)), catalogue); err != nil {
+	if err := lake.PublishTable(ctx, st, "product_catalogue", firstSale.AddDays(days-1), catalogue, 2); err != nil {
 		return nil, err
 	}
 	l := &shopLake{uri: folder, st: st, models: registry.Open(st)}

@@ -101,7 +101,7 @@ func readResults(ctx context.Context, st lake.Store, s *snapshot, sales *forecas
 		if !ok || !p.Complete {
 			continue
 		}
-		rows, err := lake.ReadAll[lake.DemandPredictionRow](ctx, st, lake.GoldName("demand_predictions", day.Date()))
+		rows, err := lake.ReadGold[lake.DemandPredictionRow](ctx, st, "demand_predictions", day.Date())
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -53,7 +53,7 @@ func storePredictions(t *testing.T, l *shopLake, from, to int, factors map[strin
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.st.Put(t.Context(), lake.GoldName("demand_predictions", date), data); err != nil {
+		if err := lake.PublishTable(t.Context(), l.st, "demand_predictions", date, data, int64(len(rows))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -139,7 +139,12 @@ func TestResultsOfOpenDays(t *testing.T) {
 	l.challenge(t, l.other, 0.3)
 	l.began(t, 100)
 	storePredictions(t, l, 100, days, map[string]func(int, int) float64{l.champion: always(1), l.other: always(1)})
-	if err := lake.PutPublication(t.Context(), l.st, lake.Publication{Date: firstSale.AddDays(days - 1), Number: 2, Complete: false, TimeZone: "UTC", Tables: map[string]lake.PublishedFile{"daily_sales": {}}}); err != nil {
+	p, _, err := lake.ReadPublication(t.Context(), l.st, firstSale.AddDays(days-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Number, p.Complete = 2, false
+	if err := lake.PutPublication(t.Context(), l.st, p); err != nil {
 		t.Fatal(err)
 	}
 	if r := resultsOf(t, l, ""); r.Champion.Days != 9 {

@@ -160,7 +160,7 @@ func (o Source) loadSide(ctx context.Context, models *registry.Registry, version
 // readCatalogue returns the categories of the products in the catalogue of a
 // day, also of those that were never sold; nil without one.
 func readCatalogue(ctx context.Context, st lake.Store, day forecast.Day) (map[string]string, error) {
-	rows, err := lake.ReadAll[lake.CatalogueRow](ctx, st, lake.GoldName("product_catalogue", day.Date()))
+	rows, err := lake.ReadGold[lake.CatalogueRow](ctx, st, "product_catalogue", day.Date())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

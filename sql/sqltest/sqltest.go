@@ -17,9 +17,12 @@ import (
 	"slices"
 	"strings"
 
+	"cloud.google.com/go/civil"
 	_ "github.com/duckdb/duckdb-go/v2" // writes the Parquet files
 	"github.com/goccy/go-yaml"
+	"github.com/parquet-go/parquet-go"
 
+	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/warehouse"
 	shopsql "example.com/shopstream/sql"
 	"example.com/shopstream/sql/tables"
@@ -67,6 +70,11 @@ func WriteLake(ctx context.Context, folder string, texts map[string]string) (err
 	if _, err := db.ExecContext(ctx, "SET TimeZone = 'UTC'"); err != nil {
 		return err
 	}
+	st, err := lake.OpenStore(ctx, folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
 	for name, text := range texts {
 		i := slices.IndexFunc(tables.All(), func(t warehouse.Table) bool { return t.Name == name })
 		if i < 0 {
@@ -75,8 +83,69 @@ func WriteLake(ctx context.Context, folder string, texts map[string]string) (err
 		if err := writeTable(ctx, db, folder, tables.All()[i], text); err != nil {
 			return fmt.Errorf("table %s: %w", name, err)
 		}
+		if err := publish(ctx, st, name); err != nil {
+			return fmt.Errorf("table %s: %w", name, err)
+		}
 	}
 	return nil
+}
+
+// publish names a table's files in the ledger, as gold and the streaming job do.
+func publish(ctx context.Context, st lake.Store, table string) error {
+	if table == "metrics_5m" {
+		return publishMetrics(ctx, st)
+	}
+	for info, err := range st.List(ctx, "gold/"+table+"/") {
+		if err != nil {
+			return err
+		}
+		date, err := civil.ParseDate(strings.TrimPrefix(path.Base(path.Dir(info.Name)), "date="))
+		if err != nil {
+			return err
+		}
+		data, err := st.Get(ctx, info.Name)
+		if err != nil {
+			return err
+		}
+		if err := Publish(ctx, st, table, date, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Publish puts a file of a table of gold, and names it in the ledger.
+func Publish(ctx context.Context, st lake.Store, table string, date civil.Date, data []byte) error {
+	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return err
+	}
+	return lake.PublishTable(ctx, st, table, date, data, f.NumRows())
+}
+
+func publishMetrics(ctx context.Context, st lake.Store) error {
+	if err := lake.Init(ctx, st, lake.Settings{Topic: "test", BaseWindowMs: 60_000}); err != nil {
+		return err
+	}
+	for info, err := range st.List(ctx, "metrics/window=5m/") {
+		if err != nil {
+			return err
+		}
+		key, err := lake.ParseName(info.Name)
+		if err != nil {
+			return err
+		}
+		data, err := st.Get(ctx, info.Name)
+		if err != nil {
+			return err
+		}
+		r := lake.MetricsRow{Window: key.WindowStart, End: key.WindowStart + 300_000, Files: []lake.File{{Name: info.Name, Bytes: info.Size, CRC: lake.CRC(data)}}}
+		if err := lake.PutMetricsRow(ctx, st, r); err != nil {
+			return err
+		}
+	}
+	_, err := lake.Close(ctx, st)
+	return err
 }
 
 // ParseCSV reads rows as text. Blanks around values do not count, and lines

@@ -89,7 +89,7 @@ func hashDays(rows []lake.DailySalesRow) (map[civil.Date]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		days[DateOf(rows[0].Date)] = Hash(data)[:16]
+		days[DateOf(rows[0].Date)] = lake.Hash(data)[:16]
 		rows = rows[n:]
 	}
 	return days, nil
@@ -105,7 +105,7 @@ func daysRows(rows []lake.DailySalesRow) int {
 }
 
 func keepInput(ctx context.Context, st lake.Store, kind, extension string, data []byte, rows int) (*lake.GoldInput, error) {
-	hash := Hash(data)
+	hash := lake.Hash(data)
 	in := &lake.GoldInput{PublishedFile: lake.PublishedFile{
 		File: InputsDir + kind + "/" + hash[:16] + extension, Rows: int64(rows), Bytes: int64(len(data)), Hash: hash,
 	}}
@@ -118,7 +118,7 @@ func readInput(ctx context.Context, st lake.Store, name string) ([]byte, error) 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if want := strings.TrimSuffix(path.Base(name), path.Ext(name)); err != nil || Hash(data)[:16] != want {
+	if want := strings.TrimSuffix(path.Base(name), path.Ext(name)); err != nil || lake.Hash(data)[:16] != want {
 		kind := path.Base(path.Dir(name))
 		found := "another"
 		if err != nil {

@@ -2,8 +2,6 @@ package sales
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,6 +95,9 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 	}
 	out.Counts = p.header.GoldCounts
 	before, _, err := lake.ReadPublication(ctx, st, out.Date)
+	if errors.Is(err, lake.ErrDamaged) { // of which the plan has warned
+		before, err = lake.Publication{}, nil
+	}
 	if err != nil {
 		return out, err
 	}
@@ -134,9 +135,15 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 		return out, err
 	}
 	if len(out.Failed) > 0 {
+		begun := before
+		begun.Begin(map[string]lake.PublishedFile{resultsFile.table: resultsFile.PublishedFile})
+		if err := lake.PutPublication(ctx, st, begun); err != nil {
+			return out, err
+		}
 		if err := resultsFile.put(ctx, st); err != nil {
 			return out, err
 		}
+		before.Next = nil
 		before.Attempt = &lake.Attempt{Inputs: planned.Inputs, Failed: out.Failed}
 		tables := maps.Clone(before.Tables) // what stands, and why nothing else does
 		if tables == nil {
@@ -146,27 +153,29 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 		before.Tables = tables
 		return out, lake.PutPublication(ctx, st, before)
 	}
-	if before.Number > 0 && before.Inputs != unfinished {
-		// Until the new one is written, nobody must take files for those of the old one.
-		begun := before
-		begun.Inputs = unfinished
-		if err := lake.PutPublication(ctx, st, begun); err != nil {
-			return out, err
-		}
+	// Until the new one is written, each file is one of the old or the new.
+	begun := before
+	begun.Inputs = unfinished
+	next := map[string]lake.PublishedFile{}
+	for _, f := range append(checked, resultsFile) {
+		next[f.table] = f.PublishedFile
+	}
+	begun.Begin(next)
+	if err := lake.PutPublication(ctx, st, begun); err != nil {
+		return out, err
 	}
 
-	next := lake.Publication{
+	done := lake.Publication{
 		Date: out.Date, Number: before.Number, Inputs: planned.Inputs, TimeZone: fn.Rules.TimeZone, Complete: planned.Complete, Source: source,
-		Tables: map[string]lake.PublishedFile{}, Counts: out.Counts,
+		Tables: next, Counts: out.Counts,
 	}
 	if planned.measured() {
-		next.Measures = measures
+		done.Measures = measures
 	}
 	if err := putDropped(ctx, st, out.Date, p.conflicts, before); err != nil {
 		return out, err
 	}
 	for _, f := range append(checked, resultsFile) {
-		next.Tables[f.table] = f.PublishedFile
 		out.Rows[f.table] = f.Rows
 		out.Published = out.Published || before.Tables[f.table] != f.PublishedFile
 		// Also what is the same: what stands may be of a run that was killed.
@@ -174,16 +183,16 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 			return out, err
 		}
 	}
-	if next.IDs, err = putIDs(ctx, st, out.Date, ids, before); err != nil {
+	if done.IDs, err = putIDs(ctx, st, out.Date, ids, before); err != nil {
 		return out, err
 	}
 	if out.Published {
-		next.Number++
+		done.Number++
 	}
 	if incomplete(planned, &p.header) {
-		next.Inputs = Incomplete(next.Inputs)
+		done.Inputs = Incomplete(done.Inputs)
 	}
-	return out, lake.PutPublication(ctx, st, next)
+	return out, lake.PutPublication(ctx, st, done)
 }
 
 // unfinished are the inputs of a publication whose replacement has begun.
@@ -238,14 +247,8 @@ func encodeTable[T lake.GoldRow](table string, date civil.Date, rows []T) (table
 	data, err := lake.EncodeGold(nil, rows)
 	f := tableFile{table: table, data: data}
 	f.File = lake.GoldName(table, date)
-	f.Rows, f.Bytes, f.Hash = int64(len(rows)), int64(len(data)), Hash(data)
+	f.Rows, f.Bytes, f.Hash = int64(len(rows)), int64(len(data)), lake.Hash(data)
 	return f, err
-}
-
-// Hash is the hash of a file's content: SHA-256, hexadecimal.
-func Hash(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
 
 func (f *tableFile) put(ctx context.Context, st lake.Store) error { return st.Put(ctx, f.File, f.data) }
@@ -260,7 +263,7 @@ func putIDs(ctx context.Context, st lake.Store, date civil.Date, ids []lineID, b
 		return nil, st.Delete(ctx, name)
 	}
 	data := encodeIDs(ids)
-	return &lake.PublishedFile{File: name, Rows: int64(len(ids)), Bytes: int64(len(data)), Hash: Hash(data)}, st.Put(ctx, name, data)
+	return &lake.PublishedFile{File: name, Rows: int64(len(ids)), Bytes: int64(len(data)), Hash: lake.Hash(data)}, st.Put(ctx, name, data)
 }
 
 // putDropped lists the events that are not in the tables.

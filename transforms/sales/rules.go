@@ -42,7 +42,7 @@ func (r Rules) QualityHash() (string, error) {
 		}
 		all = append(append(all, t.Name...), text...)
 	}
-	return Hash(all), nil
+	return lake.Hash(all), nil
 }
 
 // quality are the rules by table.

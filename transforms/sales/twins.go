@@ -223,7 +223,7 @@ func FindTwins(ctx context.Context, st lake.Store, standing map[civil.Date]lake.
 	}
 	found := foundTwins{}
 	data, err := st.Get(ctx, TwinsName)
-	if err == nil && json.Unmarshal(data, &found) == nil && found.In == Hash(in) {
+	if err == nil && json.Unmarshal(data, &found) == nil && found.In == lake.Hash(in) {
 		return found.Twins, nil, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -232,7 +232,7 @@ func FindTwins(ctx context.Context, st lake.Store, standing map[civil.Date]lake.
 	if found.Twins, damaged, err = searchTwins(ctx, st, standing, dates); err != nil || len(damaged) > 0 {
 		return found.Twins, damaged, err
 	}
-	found.In = Hash(in)
+	found.In = lake.Hash(in)
 	if data, err = json.Marshal(found); err != nil {
 		return nil, nil, err
 	}
@@ -345,7 +345,7 @@ func readIDs(ctx context.Context, st lake.Store, file *lake.PublishedFile) ([]li
 	switch {
 	case err != nil:
 		return nil, err
-	case Hash(data) != file.Hash:
+	case lake.Hash(data) != file.Hash:
 		return nil, badIDs(st, file, errors.New("expected the file that the day's publication names, found another"))
 	}
 	return decodeIDs(data)

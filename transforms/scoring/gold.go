@@ -102,7 +102,7 @@ type dayTotals struct {
 
 func readTotals(ctx context.Context, st lake.Store, date civil.Date) (dayTotals, error) {
 	t := dayTotals{revenue: map[string]shop.Money{}}
-	rows, err := lake.ReadAll[lake.CategoryRevenueRow](ctx, st, lake.GoldName(categoryRevenue, date))
+	rows, err := lake.ReadGold[lake.CategoryRevenueRow](ctx, st, categoryRevenue, date)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a day without sales has no file
 		return t, err
 	}
@@ -147,7 +147,7 @@ func (fn *salesFn) ProcessElement(ctx context.Context, day int64, emit func(int6
 		return err
 	}
 	date := forecast.Day(day).Date() //nolint:gosec // it was one
-	rows, err := lake.ReadAll[lake.DailySalesRow](ctx, st, lake.GoldName(dailySales, date))
+	rows, err := lake.ReadGold[lake.DailySalesRow](ctx, st, dailySales, date)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a day without sales
 	}

@@ -67,16 +67,14 @@ func newGold(t testing.TB, st lake.Store, n, days int) {
 		for _, c := range categories {
 			sums = append(sums, *c)
 		}
-		p := lake.Publication{Date: day.Date(), Complete: i != days-1, TimeZone: "UTC", Source: "events", Tables: map[string]lake.PublishedFile{dailySales: {Rows: int64(len(rows))}, categoryRevenue: {Rows: int64(len(sums))}}}
-		if len(rows) > 0 {
-			data, err := lake.EncodeGold(nil, rows)
-			must(err)
-			must(st.Put(t.Context(), lake.GoldName(dailySales, p.Date), data))
-			data, err = lake.EncodeGold(nil, sums)
-			must(err)
-			must(st.Put(t.Context(), lake.GoldName(categoryRevenue, p.Date), data))
-		}
+		p := lake.Publication{Date: day.Date(), Complete: i != days-1, TimeZone: "UTC", Source: "events"}
 		must(lake.PutPublication(t.Context(), st, p))
+		data, err := lake.EncodeGold(nil, rows)
+		must(err)
+		must(lake.PublishTable(t.Context(), st, dailySales, p.Date, data, int64(len(rows))))
+		data, err = lake.EncodeGold(nil, sums)
+		must(err)
+		must(lake.PublishTable(t.Context(), st, categoryRevenue, p.Date, data, int64(len(sums))))
 	}
 }
 

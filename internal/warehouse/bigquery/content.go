@@ -54,10 +54,11 @@ func GoldContent(ctx context.Context, st lake.Store, unpublished ...string) (Con
 
 func (c Content) list(ctx context.Context, st lake.Store, table string) error {
 	prefix := "gold/" + table + "/date="
-	for info, err := range st.List(ctx, prefix) {
-		if err != nil {
-			return err
-		}
+	files, err := new(lake.GoldFiles).Of(ctx, st, table)
+	if err != nil {
+		return err
+	}
+	for _, info := range files {
 		text, _, _ := strings.Cut(strings.TrimPrefix(info.Name, prefix), "/")
 		date, err := civil.ParseDate(text)
 		if err != nil || info.Name != lake.GoldName(table, date) {
@@ -85,6 +86,9 @@ func MetricsContent(ctx context.Context, st lake.Store, table string) (Content, 
 		return nil, err
 	}
 	c := Content{}
+	if _, err := new(lake.MetricsFiles).Of(ctx, st, "metrics/window=5m/"); err != nil {
+		return nil, err
+	}
 	for _, row := range l.VisibleMetrics() {
 		for _, f := range row.Files {
 			key, err := lake.ParseName(f.Name)

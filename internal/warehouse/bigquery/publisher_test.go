@@ -43,22 +43,7 @@ func (l localLake) put(date civil.Date, product string) (hash string, err error)
 		return "", err
 	}
 	ctx := context.Background()
-	name := lake.GoldName("product_catalogue", date)
-	if err := l.Put(ctx, name, data); err != nil {
-		return "", err
-	}
-	c := Content{}
-	if err := c.list(ctx, l, "product_catalogue"); err != nil {
-		return "", err
-	}
-	f := c["product_catalogue"][date][0]
-	p, _, err := lake.ReadPublication(ctx, l, date)
-	if err != nil {
-		return "", err
-	}
-	return f.Hash, lake.PutPublication(ctx, l, lake.Publication{
-		Date: date, Number: p.Number + 1, Tables: map[string]lake.PublishedFile{"product_catalogue": {File: name, Rows: 1, Bytes: f.Bytes, Hash: f.Hash}},
-	})
+	return lake.Hash(data), lake.PublishTable(ctx, l, "product_catalogue", date, data, 1)
 }
 
 func (l localLake) publish(ctx context.Context, w *Warehouse, change func(*Publisher)) (Report, []string, error) {

@@ -222,7 +222,7 @@ func writeGold(t *testing.T, uri string, days int) {
 	put := func(table string, date civil.Date, data []byte, err error) {
 		t.Helper()
 		if err == nil {
-			err = st.Put(t.Context(), lake.GoldName(table, date), data)
+			err = sqltest.Publish(t.Context(), st, table, date, data)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 
+	"cloud.google.com/go/civil"
+
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/sql/sqltest"
 )
@@ -39,7 +41,7 @@ func TestBucket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := st.Put(t.Context(), name, data); err != nil {
+		if err := sqltest.Publish(t.Context(), st, "daily_sales", civil.Date{Year: 2026, Month: 3, Day: 1}, data); err != nil {
 			t.Fatal(err)
 		}
 	}

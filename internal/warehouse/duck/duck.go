@@ -43,8 +43,10 @@ type Duck struct {
 	spill string // folder of DuckDB's temporary files
 	db    *sql.DB
 
-	mu    sync.Mutex
-	views map[string]*view // by table
+	mu      sync.Mutex
+	gold    lake.GoldFiles
+	metrics lake.MetricsFiles
+	views   map[string]*view // by table
 }
 
 var _ warehouse.Warehouse = (*Duck)(nil)

@@ -233,7 +233,7 @@ func TestGoldRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := st.Put(t.Context(), lake.GoldName("daily_sales", day), data); err != nil {
+	if err := sqltest.Publish(t.Context(), st, "daily_sales", day, data); err != nil {
 		t.Fatal(err)
 	}
 	d := openAt(t, folder, Options{})
@@ -261,11 +261,25 @@ func TestFilesOfOtherColumns(t *testing.T) {
 			func(folder string) error {
 				return os.Rename(filepath.Join(folder, "gold/order_lines/date=2026-03-02/part.parquet"), filepath.Join(folder, name))
 			},
+			[]string{name, "as published", "run gold, which makes the day again"},
+		},
+		"an older version's": {
+			func(folder string) error {
+				data, err := os.ReadFile(filepath.Join(folder, "gold/order_lines/date=2026-03-02/part.parquet"))
+				if err != nil {
+					return err
+				}
+				st, err := lake.OpenStore(context.Background(), folder)
+				if err != nil {
+					return err
+				}
+				return sqltest.Publish(context.Background(), st, "daily_sales", civil.Date{Year: 2026, Month: 3, Day: 2}, data)
+			},
 			[]string{name, "column 2 is event_id VARCHAR, expected product_id VARCHAR", "have gold write the date again"},
 		},
 		"cut off": {
 			func(folder string) error { return os.Truncate(filepath.Join(folder, name), 1000) },
-			[]string{name, "have gold write the date again"},
+			[]string{name, "run gold, which makes the day again"},
 		},
 		"empty": {
 			func(folder string) error { return os.WriteFile(filepath.Join(folder, name), nil, 0o600) },
@@ -368,7 +382,7 @@ func TestReadersAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
-			if err := st.Put(t.Context(), "gold/daily_sales/date=2026-03-01/part.parquet", files[i%2]); err != nil {
+			if err := sqltest.Publish(t.Context(), st, "daily_sales", civil.Date{Year: 2026, Month: 3, Day: 1}, files[i%2]); err != nil {
 				t.Error(err)
 				return
 			}

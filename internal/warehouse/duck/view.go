@@ -17,6 +17,8 @@ const (
 	goldDir    = "gold"
 	metricsDir = "metrics"
 	partName   = "part.parquet"
+	// metricsTable is the one table that gold does not make of days.
+	metricsTable = "metrics_5m"
 )
 
 // view is what the database knows of a table.
@@ -29,7 +31,7 @@ type view struct {
 
 // folder is the prefix of a table's files.
 func folder(t warehouse.Table) string {
-	if t.Name == "metrics_5m" {
+	if t.Name == metricsTable {
 		return metricsDir + "/window=5m/"
 	}
 	return goldDir + "/" + t.Name + "/"
@@ -41,7 +43,7 @@ func belongs(t warehouse.Table, name string) bool {
 	if !ok || !strings.HasPrefix(date, "date=") || strings.Contains(file, "/") {
 		return false
 	}
-	if t.Name == "metrics_5m" {
+	if t.Name == metricsTable {
 		return strings.HasSuffix(file, ".parquet")
 	}
 	return file == partName
@@ -63,14 +65,9 @@ func (d *Duck) refresh(ctx context.Context, words map[string]bool) error {
 }
 
 func (d *Duck) refreshView(ctx context.Context, v *view) error {
-	var objects []lake.Info
-	for info, err := range d.store.List(ctx, folder(v.table)) {
-		if err != nil {
-			return err
-		}
-		if belongs(v.table, info.Name) {
-			objects = append(objects, info)
-		}
+	objects, err := d.objects(ctx, v.table)
+	if err != nil {
+		return err
 	}
 	files, err := d.paths(ctx, objects)
 	if err != nil {
@@ -87,6 +84,15 @@ func (d *Duck) refreshView(ctx context.Context, v *view) error {
 	}
 	v.made, v.files = true, files
 	return nil
+}
+
+// objects are the files of a table that readers take, held to what the lake says
+// of them.
+func (d *Duck) objects(ctx context.Context, t warehouse.Table) ([]lake.Info, error) {
+	if t.Name == metricsTable {
+		return d.metrics.Of(ctx, d.store, folder(t))
+	}
+	return d.gold.Of(ctx, d.store, t.Name)
 }
 
 // paths returns where the objects are on this machine.

@@ -90,7 +90,7 @@ func soldBefore(ctx context.Context, st lake.Store, origin forecast.Day, days in
 	s := sold{make([]float64, days), map[string][]float64{}}
 	for i := range days {
 		day := origin - forecast.Day(days-i)
-		rows, err := lake.ReadAll[lake.DailySalesRow](ctx, st, lake.GoldName("daily_sales", day.Date()))
+		rows, err := lake.ReadGold[lake.DailySalesRow](ctx, st, "daily_sales", day.Date())
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a day without sales
 			return s, err
 		}

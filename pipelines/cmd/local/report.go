@@ -60,7 +60,7 @@ func sumMetrics(ctx context.Context, st lake.Store, ledger *lake.Ledger) (map[st
 			if k, err := lake.ParseName(f.Name); err != nil || k.Kind != "1h" {
 				continue
 			}
-			rows, err := lake.ReadAll[lake.MetricRow](ctx, st, f.Name)
+			rows, err := lake.ReadFile[lake.MetricRow](ctx, st, f)
 			if err != nil {
 				return nil, err
 			}
