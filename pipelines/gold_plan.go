@@ -23,7 +23,6 @@ type GoldOptions struct {
 	TimeZone    string                            // IANA name, by which business days are cut
 	From, To    civil.Date                        // both included; zero: all days that are complete, and dirty or new
 	IncludeOpen bool                              // days too of which events may still come
-	GoesOn      bool                              // the source that declared its end goes on another time: no day is complete by that
 	Rebuild     bool                              // every day again, and by another time zone if it has changed
 	Quarantine  bool                              // set files aside that cannot be read
 	Compact     bool                              // afterwards, rewrite the silver of finished days into few files
@@ -283,7 +282,7 @@ func (o GoldOptions) choose(p *GoldPlan, days map[int32]*dayInputs, standing map
 			continue
 		}
 		_, to := calendar.Bounds(day)
-		complete := d.history || (ledger.Closed != nil && !o.GoesOn) || to <= finalTo
+		complete := d.history || ledger.Complete() || to <= finalTo
 		if !complete && !o.IncludeOpen {
 			p.Open++
 			delete(days, day)

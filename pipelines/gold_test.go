@@ -378,6 +378,43 @@ func TestGoldRepairsItsFiles(t *testing.T) {
 	}
 }
 
+// A source that stops in the middle of a day and goes on another time leaves that
+// day open, whoever makes gold; one that has declared its end does not.
+func TestPausedLakeHasAnOpenDay(t *testing.T) {
+	l := newSmallLake(t, t.TempDir())
+	day := civil.DateOf(firstDay)
+	l.day(day)
+	l.unsealed = true
+	l.day(day.AddDays(1))
+	wantComplete := func(complete bool) {
+		t.Helper()
+		p, ok, err := lake.ReadPublication(t.Context(), l.st, day.AddDays(1))
+		l.must(err)
+		if !ok || p.Complete != complete {
+			t.Errorf("the last day stands: %v, complete: %v, want %v", ok, p.Complete, complete)
+		}
+	}
+	_, err := lake.Pause(t.Context(), l.st)
+	l.must(err)
+	if r := l.gold(GoldOptions{}); r.Published != 1 || r.Open != 1 {
+		t.Errorf("without open days: %s", r.brief())
+	}
+	if r := l.gold(GoldOptions{IncludeOpen: true}); r.Published != 1 {
+		t.Errorf("with open days: %s", r.brief())
+	}
+	wantComplete(false)
+	if r := l.gold(GoldOptions{}); r.Days != 0 || r.Open != 1 {
+		t.Errorf("a later run: %s", r.brief())
+	}
+	wantComplete(false)
+	_, err = lake.Close(t.Context(), l.st)
+	l.must(err)
+	if r := l.gold(GoldOptions{}); r.Published != 1 {
+		t.Errorf("after the end: %s", r.brief())
+	}
+	wantComplete(true)
+}
+
 // While a closed lake is continued, its last days are not to be seen: they stand
 // as they are.
 func TestContinuedLakeKeepsItsDays(t *testing.T) {

@@ -261,6 +261,10 @@ func (o StreamingOptions) Run(ctx context.Context, runner string) (totals lake.T
 	if err != nil {
 		return totals, false, err
 	}
-	totals, err = lake.Close(ctx, st)
+	end := lake.Close
+	if o.GoesOn {
+		end = lake.Pause
+	}
+	totals, err = end(ctx, st)
 	return totals, err == nil, err
 }

@@ -45,6 +45,7 @@ type RebuildPlan struct {
 	Generation int    // the current one
 	Settings   lake.Settings
 	Closed     bool
+	GoesOn     bool        // closed by a source that goes on another time
 	Totals     lake.Totals // of what readers see
 	Files      int         // of bronze
 	Bytes      int64
@@ -104,7 +105,7 @@ func (o RebuildOptions) plan(ctx context.Context, st lake.Store) (*RebuildPlan, 
 	}
 	rows := ledger.Visible()
 	p := &RebuildPlan{
-		Lake: st.URI(), Generation: lake.Generation(st), Settings: ledger.Settings, Closed: ledger.Closed != nil, Totals: lake.Total(rows),
+		Lake: st.URI(), Generation: lake.Generation(st), Settings: ledger.Settings, Closed: ledger.Closed != nil, GoesOn: ledger.Closed != nil && ledger.Closed.GoesOn, Totals: lake.Total(rows),
 	}
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("lake %s: %w: run the streaming job first", p.Lake, ErrNothingToRebuild)
@@ -230,7 +231,11 @@ func (j RebuildJob) run(ctx context.Context, runner string) error {
 // readers will see.
 func (p *RebuildPlan) check(ctx context.Context, fresh lake.Store) (lake.Totals, error) {
 	if p.Closed {
-		if _, err := lake.Close(ctx, fresh); err != nil {
+		end := lake.Close
+		if p.GoesOn {
+			end = lake.Pause
+		}
+		if _, err := end(ctx, fresh); err != nil {
 			return lake.Totals{}, err
 		}
 	}

@@ -34,6 +34,9 @@ type StreamingOptions struct {
 	// MaxDeadShare is the share of dead letters above which a job in this process
 	// warns; 1: never.
 	MaxDeadShare float64
+	// GoesOn says that the source which ends goes on another time: the lake's last
+	// day is not complete by that end.
+	GoesOn bool
 
 	asksTopic bool        // the program that submits a job reaches the brokers, and can ask which topic it is
 	asked     bool        // a start was asked for by name

@@ -220,6 +220,9 @@ type MetricsRow struct {
 type Closed struct {
 	Offsets map[int32]int64 `json:"offsets"` // by partition: the offset after the last record read
 	Totals  Totals          `json:"totals"`
+	// The source goes on another time: what it had read is in the lake, but no
+	// business day is complete by this end.
+	GoesOn bool `json:"goes_on,omitempty"`
 	// Of all rows; nil in lakes of format 2.
 	Chain        *Chain `json:"chain,omitempty"`
 	MetricsChain *Chain `json:"metrics_chain,omitempty"`
@@ -295,7 +298,13 @@ func PutMetricsRow(ctx context.Context, st Store, r MetricsRow) error {
 
 // Close records that the source declared its end, after checking the identity
 // over all rows.
-func Close(ctx context.Context, st Store) (Totals, error) {
+func Close(ctx context.Context, st Store) (Totals, error) { return closeLake(ctx, st, false) }
+
+// Pause is Close for a source that goes on another time, such as a simulated
+// shop that closes in the middle of a day.
+func Pause(ctx context.Context, st Store) (Totals, error) { return closeLake(ctx, st, true) }
+
+func closeLake(ctx context.Context, st Store, goesOn bool) (Totals, error) {
 	l, err := readOnce(ctx, st) // an end that is there is replaced, whatever it says
 	if err != nil {
 		return Totals{}, err
@@ -309,8 +318,12 @@ func Close(ctx context.Context, st Store) (Totals, error) {
 		return t, err
 	}
 	rows, metrics := chainOf(l.Rows, l.sums, Row.window, allWindows), chainOf(l.Metrics, l.metricsSums, MetricsRow.window, allWindows)
-	return t, putWitnessed(ctx, st, closedName, Closed{Offsets: nextOffsets(l.Rows), Totals: t, Chain: &rows, MetricsChain: &metrics})
+	return t, putWitnessed(ctx, st, closedName, Closed{Offsets: nextOffsets(l.Rows), Totals: t, GoesOn: goesOn, Chain: &rows, MetricsChain: &metrics})
 }
+
+// Complete reports whether the source declared an end that is not a pause: no
+// more events come.
+func (l *Ledger) Complete() bool { return l.Closed != nil && !l.Closed.GoesOn }
 
 // Sealed is the row of the sealed window: it and all before it are final. ok is
 // false where nothing is.

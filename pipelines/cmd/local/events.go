@@ -176,6 +176,8 @@ func (e *events) ingest(ctx context.Context, stop context.CancelFunc, o pipeline
 		return totals, err
 	}
 
+	o.GoesOn = true // in the next run
+
 	// Live: the job runs beside the shop. When the shop closes (or Ctrl-C asks
 	// for it), the job reads to the end of the log and finishes every window. A
 	// second Ctrl-C stops at once.

@@ -27,7 +27,7 @@ var errStopped = errors.New("a quality rule has stopped a business day: see abov
 // finish makes gold's tables of the lake, open days too, forecasts the next
 // days, and prints the answers of the main queries.
 func finish(ctx context.Context, w io.Writer, o pipelines.GoldOptions, cfg config.Config, set settings) error {
-	made, err := gold(ctx, w, o, set.source == "")
+	made, err := gold(ctx, w, o)
 	if err != nil {
 		return fmt.Errorf("gold: %w", err)
 	}
@@ -41,8 +41,7 @@ func finish(ctx context.Context, w io.Writer, o pipelines.GoldOptions, cfg confi
 	if err := ask(ctx, w, o.Lake); err != nil {
 		return errors.Join(failed, err)
 	}
-	fmt.Fprintf(w, `
-The lake is %[1]s
+	fmt.Fprintf(w, `The lake is %[1]s
 Ask it more:
   go run ./sql/cmd/sql list
   go run ./sql/cmd/sql run basket --lake=%[1]s
@@ -55,10 +54,9 @@ Ask it more:
 }
 
 // gold makes the tables of the lake's business days.
-func gold(ctx context.Context, w io.Writer, o pipelines.GoldOptions, live bool) (made pipelines.GoldReport, err error) {
+func gold(ctx context.Context, w io.Writer, o pipelines.GoldOptions) (made pipelines.GoldReport, err error) {
 	pipelines.LimitGoldMemory()
 	o.IncludeOpen = true
-	o.GoesOn = live // the shop does, in the next run
 	fmt.Fprintln(w)
 	view := pipelines.NewGoldView(w, isTerminal(w))
 	made, err = o.RunGold(ctx, pipelines.Prism, view)
@@ -93,7 +91,10 @@ func ask(ctx context.Context, w io.Writer, lakeURI string) (err error) {
 			return err
 		}
 	}
-	return check(ctx, w, db)
+	if err := check(ctx, w, db); err != nil {
+		return err
+	}
+	return tellRevenue(ctx, w, db)
 }
 
 // check runs the rules of the tables that are in SQL.

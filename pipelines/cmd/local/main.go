@@ -200,9 +200,7 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	if err != nil {
 		return err
 	}
-	if err := tell(context.WithoutCancel(ctx), os.Stdout, o, totals); err != nil {
-		return err
-	}
+	tell(os.Stdout, totals)
 	letters, err := o.DeadLetters(context.WithoutCancel(ctx), totals)
 	if err != nil {
 		return err

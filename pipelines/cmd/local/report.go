@@ -10,24 +10,11 @@ import (
 
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/shop"
-	"example.com/shopstream/pipelines"
+	"example.com/shopstream/internal/warehouse/duck"
 )
 
-// tell prints what is in the lake: counts with the identity, and revenue.
-func tell(ctx context.Context, w io.Writer, o pipelines.StreamingOptions, totals lake.Totals) error {
-	st, err := lake.Shared(ctx, o.Lake)
-	if err != nil {
-		return err
-	}
-	ledger, err := lake.ReadLedger(ctx, st)
-	if err != nil {
-		return err
-	}
-	sums, err := sumMetrics(ctx, st, ledger)
-	if err != nil {
-		return err
-	}
-
+// tell prints what is in the lake: counts with the identity.
+func tell(w io.Writer, totals lake.Totals) {
 	fmt.Fprintf(w, "\nThe ledger: %s records read = %s silver + %s duplicates + %s dead letters + %s late. The identity holds.\n",
 		number(totals.Read), number(totals.Silver), number(totals.Duplicates), number(totals.DeadCount()), number(totals.Late))
 	if len(totals.Dead) > 0 {
@@ -37,61 +24,75 @@ func tell(ctx context.Context, w io.Writer, o pipelines.StreamingOptions, totals
 		}
 		fmt.Fprintf(w, "Dead letters by reason: %s.\n", strings.Join(reasons, ", "))
 	}
-	for _, c := range slices.Sorted(maps.Keys(sums)) {
-		s := sums[c]
+}
+
+// revenueText sums up gold by currency: what was imported apart from the lake's
+// own events, and of those what was sold on days that are not over.
+const revenueText = `SELECT
+  currency,
+  source = 'history' AS imported,
+  CAST(SUM(revenue) AS STRING) AS revenue,
+  SUM(order_lines) AS order_lines,
+  SUM(units) AS units,
+  CAST(SUM(cancelled_revenue) AS STRING) AS cancelled_revenue,
+  SUM(cancelled_lines) AS cancelled_lines,
+  CAST(SUM(CASE WHEN complete THEN 0 ELSE revenue END) AS STRING) AS open_revenue,
+  CAST(MIN(date) AS STRING) AS first_date,
+  CAST(MAX(date) AS STRING) AS last_date,
+  CAST(MIN(CASE WHEN complete THEN NULL ELSE date END) AS STRING) AS open_date
+FROM daily_sales
+WHERE currency IS NOT NULL
+GROUP BY currency, source = 'history'
+ORDER BY imported, currency`
+
+// tellRevenue prints what gold's tables add up to: each event once, late ones
+// included.
+func tellRevenue(ctx context.Context, w io.Writer, db *duck.Duck) error {
+	rows, err := db.Query(ctx, revenueText, nil)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	for _, r := range rows.Rows {
+		sum := revenueOf(r)
+		if sum.imported {
+			fmt.Fprintf(w, "Imported history: %s, %s to %s.\n", money(sum.currency, sum.revenue), sum.first, sum.last)
+			continue
+		}
 		fmt.Fprintf(w, "Revenue: %s from %s order lines (%s units); cancelled: %s (%s lines).\n",
-			money(c, s.revenue), number(s.lines), number(s.units), money(c, s.cancelled), number(s.cancelledLines))
+			money(sum.currency, sum.revenue), number(sum.lines), number(sum.units), money(sum.currency, sum.cancelled), number(sum.cancelledLines))
+		fmt.Fprintf(w, "That is the table daily_sales from %s to %s, late events included", sum.first, sum.last)
+		if sum.open != "" {
+			fmt.Fprintf(w, "; %s of it are of %s, which is not over", money(sum.currency, sum.openRevenue), sum.open)
+		}
+		fmt.Fprintln(w, ".")
 	}
 	return nil
 }
 
-// sum is what the metrics of the lake add up to in one currency.
-type sum struct {
-	revenue, cancelled           shop.Money
-	lines, units, cancelledLines int64
+// revenue is a row of revenueText.
+type revenue struct {
+	currency                        string
+	imported                        bool
+	revenue, cancelled, openRevenue shop.Money
+	lines, units, cancelledLines    int64
+	first, last, open               string // dates; open: the first that is not over
 }
 
-// sumMetrics adds up the hourly metrics of the shop that readers may see, by
-// currency.
-func sumMetrics(ctx context.Context, st lake.Store, ledger *lake.Ledger) (map[string]*sum, error) {
-	sums := map[string]*sum{}
-	for _, row := range ledger.VisibleMetrics() {
-		for _, f := range row.Files {
-			if k, err := lake.ParseName(f.Name); err != nil || k.Kind != "1h" {
-				continue
-			}
-			rows, err := lake.ReadFile[lake.MetricRow](ctx, st, f)
-			if err != nil {
-				return nil, err
-			}
-			for i := range rows {
-				r := &rows[i]
-				if r.Level != lake.LevelShop || r.Currency == "" {
-					continue
-				}
-				s := sums[r.Currency]
-				if s == nil {
-					s = &sum{}
-					sums[r.Currency] = s
-				}
-				s.revenue = plus(s.revenue, r.Revenue)
-				s.cancelled = plus(s.cancelled, r.CancelledRevenue)
-				s.lines += r.OrderLines
-				s.units += r.Units
-				s.cancelledLines += r.CancelledLines
-			}
+func revenueOf(r []any) (sum revenue) {
+	text := func(i int) string { s, _ := r[i].(string); return s }
+	count := func(i int) int64 { n, _ := r[i].(int64); return n }
+	amount := func(i int) shop.Money {
+		whole, fraction, _ := strings.Cut(text(i), ".")
+		m, err := shop.ParseMoney(strings.TrimSuffix(whole+"."+strings.TrimRight(fraction, "0"), "."))
+		if err != nil { // of a sum: it is more than an amount can be
+			return shop.MaxMoney
 		}
+		return m
 	}
-	return sums, nil
-}
-
-// plus adds up for display: what does not fit (nil) is shown as the largest
-// amount.
-func plus(sum shop.Money, m *shop.Money) shop.Money {
-	if m != nil {
-		if total, ok := sum.Add(*m); ok {
-			return total
-		}
+	imported, _ := r[1].(bool)
+	return revenue{
+		currency: text(0), imported: imported, revenue: amount(2), lines: count(3), units: count(4), cancelled: amount(5), cancelledLines: count(6),
+		openRevenue: amount(7), first: text(8), last: text(9), open: text(10),
 	}
-	return shop.MaxMoney
 }

@@ -120,7 +120,7 @@ func (v *view) draw() {
 		dead += n
 	}
 	if !v.terminal {
-		fmt.Fprintf(v.w, "%s  read %s (%s/s, lag %s)  silver %s  duplicates %s  late %s  dead letters %s  revenue as read %s, final %s\n",
+		fmt.Fprintf(v.w, "%s  read %s (%s/s, lag %s)  silver %s  duplicates %s  late %s  dead letters %s  revenue as read %s, final without late events %s\n",
 			clock, number(p.Read), number(int64(rate)), lag, number(p.Silver), number(p.Duplicates), number(p.Late), number(dead), amounts(p.Provisional), final)
 		return
 	}
@@ -133,7 +133,7 @@ func (v *view) draw() {
 		fmt.Sprintf("  %-12s %s records, %s/s, lag %s", "read", number(p.Read), number(int64(rate)), lag),
 		fmt.Sprintf("  %-12s %s silver, %s duplicates, %s late, %s dead letters", "in the lake", number(p.Silver), number(p.Duplicates), number(p.Late), number(dead)),
 		fmt.Sprintf("  %-12s %s (as read, provisional)", "revenue", amounts(p.Provisional)),
-		fmt.Sprintf("  %-12s %s (final)", "", final),
+		fmt.Sprintf("  %-12s %s (final, without late events)", "", final),
 		fmt.Sprintf("  %-12s %s", "watermark", clockTime(status.Watermark)),
 	}
 	if v.sending.Records > 0 {
