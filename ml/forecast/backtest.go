@@ -55,7 +55,7 @@ func (b Backtest) Run(ctx context.Context, p *Panel) (*Result, error) {
 		case i > 0 && o <= b.Origins[i-1]:
 			return nil, fmt.Errorf("the origin %v does not come after %v", o, b.Origins[i-1])
 		case o-p.Start < minHistory:
-			return nil, fmt.Errorf("there are %d days before the origin %v, and a backtest needs %d: use fewer origins, or import more history", max(0, o-p.Start), o, minHistory)
+			return nil, tooLittle("there are %d days before the origin %v, and a backtest needs %d: use fewer origins, or import more history", max(0, o-p.Start), o, minHistory)
 		case o+Day(b.Horizon) > p.End:
 			return nil, fmt.Errorf("the forecast from %v ends after %v, the last day that is known: use an earlier origin", o, p.End-1)
 		}

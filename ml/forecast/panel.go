@@ -136,7 +136,7 @@ func NewPanel(sales []Sale, o PanelOptions) (*Panel, error) {
 		start, last = min(start, s.Day), max(last, s.Day)
 	}
 	if last < start {
-		return nil, fmt.Errorf("there are no sales%s: nothing can be forecast from them", before(o.End))
+		return nil, tooLittle("there are no sales%s: nothing can be forecast from them", before(o.End))
 	}
 	end := o.End
 	if end == 0 {

@@ -2,7 +2,6 @@ package forecast
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"example.com/shopstream/ml/trees"
@@ -139,7 +138,7 @@ func (m Trees) data(ctx context.Context, p *Panel, names map[string]float64) (tr
 	r := newRows(m.Features, newAxis(p, 0), names, nil)
 	samples, y := r.training(m.Horizon, m.TrainDays)
 	if len(samples) < leastRows {
-		return trees.Data{}, fmt.Errorf("there are %d rows to learn from, and trees need %d: use a simpler model, or import more history", len(samples), leastRows)
+		return trees.Data{}, tooLittle("there are %d rows to learn from, and trees need %d: use a simpler model, or import more history", len(samples), leastRows)
 	}
 	columns, err := r.columns(ctx, samples)
 	if err != nil {

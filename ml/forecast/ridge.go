@@ -41,7 +41,7 @@ func (m Ridge) Fit(ctx context.Context, p *Panel) (Forecaster, error) {
 	r := newRows(spec, newAxis(p.Best(ridgeSeries, 0), 0), nil, nil)
 	samples, y := r.training(m.Horizon, 0)
 	if len(samples) == 0 {
-		return nil, fmt.Errorf("no series has been sold for the %d open days that ridge needs", minAge)
+		return nil, tooLittle("no series has been sold for the %d open days that ridge needs", minAge)
 	}
 	columns, err := r.columns(ctx, samples)
 	if err != nil {

@@ -42,9 +42,20 @@ func laptop(horizon int) forecast.Trees {
 	return r
 }
 
-// predict trains the model of demand on gold's complete days, unless one of them
-// is there, forecasts the next days with the champion, and prints both.
+// predict is outlook, where too little to forecast from is no error.
 func predict(ctx context.Context, w io.Writer, cfg config.Config, set settings) error {
+	err := outlook(ctx, w, cfg, set)
+	var little *forecast.TooLittle
+	if errors.As(err, &little) {
+		fmt.Fprintf(w, "\nNo forecast yet: %s. %s\n", little, set.moreDays())
+		return nil
+	}
+	return err
+}
+
+// outlook trains the model of demand on gold's complete days, unless one of them
+// is there, forecasts the next days with the champion, and prints both.
+func outlook(ctx context.Context, w io.Writer, cfg config.Config, set settings) error {
 	horizon := cfg.Forecast.Horizon
 	source, err := demand.SourceOf(cfg)
 	if err != nil {
@@ -92,10 +103,13 @@ func predict(ctx context.Context, w io.Writer, cfg config.Config, set settings) 
 
 // moreDays says how to get to more complete days.
 func (s *settings) moreDays() string {
-	if s.source == "" && s.history == 0 {
+	switch {
+	case s.source == "" && s.history == 0:
 		return "Let the shop go on, or give it a past with --history-days."
+	case s.source == "":
+		return "Go on with the shop, or import past daily sales with --history."
 	}
-	return "Go on with the shop, or import past daily sales with --history."
+	return "Replay more files into the same folder, or import past daily sales with --history."
 }
 
 // completeDays returns the first complete day of gold with sales or visits, and the

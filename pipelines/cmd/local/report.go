@@ -53,6 +53,9 @@ func tellRevenue(ctx context.Context, w io.Writer, db *duck.Duck) error {
 		return err
 	}
 	fmt.Fprintln(w)
+	if len(rows.Rows) == 0 {
+		fmt.Fprintln(w, "Revenue: none, nothing was ordered.")
+	}
 	for _, r := range rows.Rows {
 		sum := revenueOf(r)
 		if sum.imported {
