@@ -3,7 +3,6 @@ package lake
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +24,7 @@ type Start struct {
 	// Ahead are the files of bronze with events whose own base windows are not
 	// final yet, though those they arrived in are: events that were ahead of their
 	// partition's clock. The source does not read them again.
-	Ahead []string
+	Ahead []File
 	// Increments are the files of the base windows whose sums the metrics
 	// windows that are still open need.
 	Increments []IncrementsFile
@@ -73,9 +72,9 @@ func (l *Ledger) Resume() Start {
 			break
 		}
 		final = append(final, r)
-		for _, p := range slices.Sorted(maps.Keys(r.Ahead)) {
-			if r.Ahead[p] > w.End {
-				s.Ahead = append(s.Ahead, LaneName(Bronze, r.Window, p))
+		for _, f := range r.Files {
+			if k, err := ParseName(f.Name); err == nil && f.Lane == Bronze && r.Ahead[k.Partition] > w.End {
+				s.Ahead = append(s.Ahead, f)
 			}
 		}
 		if r.Increments != "" && (s.MetricsDone == kafkaio.NoTime || r.End > s.MetricsDone-longestMetricsWindow) {
@@ -117,7 +116,7 @@ func (l *Ledger) Recall(ctx context.Context, st Store, s *Start) error {
 	return Parallel(len(s.Source.Partitions), readers, func(i int) error {
 		p := &s.Source.Partitions[i]
 		for _, f := range files[p.Partition] {
-			rows, err := ReadAll[BronzeRow](ctx, st, f.Name)
+			rows, err := ReadFile[BronzeRow](ctx, st, f)
 			if err != nil {
 				return err
 			}

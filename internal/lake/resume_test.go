@@ -55,6 +55,10 @@ func TestResume(t *testing.T) {
 	l.Rows[2].Ahead = map[int32]int64{1: w(20)}
 	l.Rows[3].Ahead = map[int32]int64{0: w(9999)}
 	l.Rows[6].Ahead = map[int32]int64{0: w(9999)}
+	bronze := func(i int64, p int32) File { return File{Lane: Bronze, Name: LaneName(Bronze, w(i), p), Rows: 1} }
+	for i, at := range []int64{10, 15, 16, 60, 61, 79, 80} {
+		l.Rows[i].Files = []File{bronze(at, 0), bronze(at, 1), {Lane: Late, Name: LaneName(Late, w(at), 0)}}
+	}
 	l.Rows[0].Mark = &kafkaio.Mark{Watermark: w(11)}
 	l.Rows[5].Mark = mark
 	source := &kafkaio.ResumePoint{Watermark: w(80), TopicID: "id", Partitions: []kafkaio.ResumePosition{
@@ -63,7 +67,7 @@ func TestResume(t *testing.T) {
 	file := func(i int64) IncrementsFile {
 		return IncrementsFile{Name: windowName(incrementsDir, w(i), ".bin"), End: w(i + 1)}
 	}
-	want := Start{Source: source, Done: w(80), MetricsDone: w(75), MetricsWindow: w(70), Ahead: []string{LaneName(Bronze, w(15), 1), LaneName(Bronze, w(60), 0)}, Increments: []IncrementsFile{file(15), file(16), file(60), file(79)}}
+	want := Start{Source: source, Done: w(80), MetricsDone: w(75), MetricsWindow: w(70), Ahead: []File{bronze(15, 1), bronze(60, 0)}, Increments: []IncrementsFile{file(15), file(16), file(60), file(79)}}
 	if diff := cmp.Diff(want, l.Resume(), cmpopts.IgnoreFields(Start{}, "Kept")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -120,7 +124,7 @@ func TestRecall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			row.Files = []File{{Lane: Bronze, Name: LaneName(Bronze, row.Window, 3), Rows: int64(n)}}
+			row.Files = []File{{Lane: Bronze, Name: LaneName(Bronze, row.Window, 3), Rows: int64(n), Bytes: int64(len(data))}}
 			if err := st.Put(t.Context(), row.Files[0].Name, data); err != nil {
 				t.Fatal(err)
 			}

@@ -19,7 +19,7 @@ func init() {
 //
 // Such an event is on time: its own window is after the one that its partition's
 // clock was in when it arrived.
-func Ahead(s beam.Scope, lakeURI string, files []string, rules Rules) beam.PCollection {
+func Ahead(s beam.Scope, lakeURI string, files []lake.File, rules Rules) beam.PCollection {
 	s = s.Scope("ingest.Ahead")
 	return beam.ParDo(s, &aheadFn{Lake: lakeURI, Rules: rules}, beam.CreateList(s, files))
 }
@@ -36,12 +36,12 @@ func (fn *aheadFn) Setup() {
 	fn.split.Setup()
 }
 
-func (fn *aheadFn) ProcessElement(ctx context.Context, name string, emit func(beam.EventTime, string, []byte)) error {
+func (fn *aheadFn) ProcessElement(ctx context.Context, f lake.File, emit func(beam.EventTime, string, []byte)) error {
 	st, err := lake.Shared(ctx, fn.Lake)
 	if err != nil {
 		return err
 	}
-	rows, arrival, err := aheadRows(ctx, st, name)
+	rows, arrival, err := aheadRows(ctx, st, f)
 	if err != nil {
 		return err
 	}
@@ -62,18 +62,18 @@ func (fn *aheadFn) ProcessElement(ctx context.Context, name string, emit func(be
 }
 
 // aheadRows reads a file of bronze and the start of its arrival window.
-func aheadRows(ctx context.Context, st lake.Store, name string) (rows []lake.BronzeRow, arrival int64, err error) {
-	k, err := lake.ParseName(name)
+func aheadRows(ctx context.Context, st lake.Store, f lake.File) (rows []lake.BronzeRow, arrival int64, err error) {
+	k, err := lake.ParseName(f.Name)
 	if err != nil {
 		return nil, 0, err
 	}
-	rows, err = lake.ReadAll[lake.BronzeRow](ctx, st, name)
+	rows, err = lake.ReadFile[lake.BronzeRow](ctx, st, f)
 	return rows, k.WindowStart, err
 }
 
 // CheckAhead returns an error that names the file unless Ahead can read all of
 // them: what a lake cannot go on from must be found before it is changed.
-func CheckAhead(ctx context.Context, st lake.Store, files []string) error {
+func CheckAhead(ctx context.Context, st lake.Store, files []lake.File) error {
 	const readers = 4 // each holds a file
 	return lake.Parallel(len(files), readers, func(i int) error {
 		_, _, err := aheadRows(ctx, st, files[i])
