@@ -84,6 +84,8 @@ type dayInputs struct {
 	lateRows []int        // of the ledger: its late files
 	history  bool         // of it alone
 	imported bool         // the history has rows of it
+	read     int64        // records that arrived on the day, of all lanes
+	dead     int64        // those of them that are dead letters
 	planned  sales.PlannedDay
 }
 
@@ -231,6 +233,15 @@ func (o GoldOptions) inputs(ledger *lake.Ledger, calendar *sales.Calendar) map[i
 			}
 		}
 	}
+	for _, r := range ledger.Visible() {
+		letters := lake.Total([]lake.Row{r}).DeadCount()
+		for day := calendar.Day(r.Window * 1000); day <= calendar.Day(r.End*1000-1); day++ {
+			if d := days[day]; d != nil { // else it has no event
+				d.read += r.Read
+				d.dead += letters
+			}
+		}
+	}
 	return days
 }
 
@@ -297,6 +308,7 @@ func (o GoldOptions) choose(p *GoldPlan, days map[int32]*dayInputs, standing map
 		}
 		fmt.Fprintln(&d.inputs, inputsVersion, o.TimeZone, p.catalogue, complete, p.rules)
 		d.planned = sales.PlannedDay{
+			Read: d.read, Dead: d.dead,
 			Inputs: lake.Hash(d.inputs.Bytes()), Complete: complete, History: d.history, Imported: d.imported, Twins: p.twins[date], Silver: d.silver, Late: d.late,
 		}
 		stands, ok := standing[date]

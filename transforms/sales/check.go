@@ -183,6 +183,9 @@ func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header) []lake.Qu
 		}
 		rows = append(rows, r)
 	}
+	if planned.Read > 0 {
+		rows = append(rows, deadLetters(day, planned))
+	}
 	list := ""
 	if h.Conflicts+h.Overflow > 0 {
 		list = "listed in " + lake.ConflictsName(DateOf(day))
@@ -190,6 +193,26 @@ func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header) []lake.Qu
 	return append(rows,
 		result("no_conflicts", string(quality.Warn), "= 0", h.Conflicts, h.Conflicts == 0, list),
 		result("amounts_fit", string(quality.Warn), "= 0", h.Overflow, h.Overflow == 0, list))
+}
+
+// From so many dead letters on, a share of more than that is a warning. The
+// streaming job has a setting for it (stream.max_dead_share), gold has not.
+const (
+	leastDead    = 10
+	mostDeadPart = 20 // one in so many
+)
+
+// deadLetters is the result of the share of records that are no valid event.
+func deadLetters(day int32, planned PlannedDay) lake.QualityRow {
+	r := lake.QualityRow{
+		Date: day, TableName: "order_lines", Rule: "dead_letters", Severity: string(quality.Warn), Threshold: "at most 0.05 of the records that arrived",
+		Measured: known(float64(planned.Dead) / float64(planned.Read)), RowsFailed: planned.Dead,
+		Passed: planned.Dead < leastDead || planned.Dead*mostDeadPart <= planned.Read,
+	}
+	if !r.Passed {
+		r.Detail = fmt.Sprintf("%d of %d records are dead letters: the reasons are in dead_letters/date=%s", planned.Dead, planned.Read, DateOf(day))
+	}
+	return r
 }
 
 // incomplete reports whether rows of the day could not be read.

@@ -82,13 +82,14 @@ func (p Plan) withoutBefore() Plan {
 
 // PlannedDay is what is known of a day before its events are read.
 type PlannedDay struct {
-	Inputs   string // see lake.Publication
-	Complete bool
-	History  bool   // made of the history alone
-	Imported bool   // the history has rows of it
-	Twins    []Twin // its order lines that count on another day
-	Silver   int64  // rows of its events that the ledger has; −1: it does not say
-	Late     int64  // likewise
+	Inputs     string // see lake.Publication
+	Complete   bool
+	History    bool   // made of the history alone
+	Imported   bool   // the history has rows of it
+	Twins      []Twin // its order lines that count on another day
+	Silver     int64  // rows of its events that the ledger has; −1: it does not say
+	Late       int64  // likewise
+	Read, Dead int64  // records that arrived in windows of the day, and those of them that are no valid event
 }
 
 // measured reports whether later days may be compared with this one: not where
