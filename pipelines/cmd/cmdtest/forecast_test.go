@@ -75,7 +75,7 @@ func TestLocalForecasts(t *testing.T) {
 
 	models := len(fileNames(t, filepath.Join(uri, "models")))
 	second := local()
-	wantMatches(t, second, `\ngold: 1 business day to make, 1 of them changed\n`, `\nForecast of the shop from `+origin.String()+`, by version `)
+	wantMatches(t, second, `\ngold: 1 business day to make, 1 of them changed, 63 stand as they should\n`, `\nForecast of the shop from `+origin.String()+`, by version `)
 	if strings.Contains(second, "simulated history") {
 		t.Errorf("the past is made again:\n%s", second)
 	}
@@ -241,6 +241,34 @@ func TestNoForecastYet(t *testing.T) {
 	r = must(t, "local", "--data="+data, "--history-days=0", "--forecast=false", "--rate=300", "--duration=3s", "--time-zone="+midday())
 	if strings.Contains(r.stdout, "No forecast yet") {
 		t.Errorf("it was told not to forecast:\n%s", r.stdout)
+	}
+}
+
+// TestTooLittleToForecast: files of one event, of clicks alone and of sales that
+// are too few end well, and say why there is no forecast.
+func TestTooLittleToForecast(t *testing.T) {
+	file := func(days, every int, kind string) string {
+		var lines strings.Builder
+		for i := 0; i < days; i += every {
+			at := time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC).AddDate(0, 0, i).Format(time.RFC3339)
+			fmt.Fprintf(&lines, `{"event_id":"00000000-0000-4000-8000-%012d","event_type":%q,"event_time":%q,"product_id":"P-1","session_id":"s-1","schema_version":1`, i, kind, at)
+			if kind == "order_created" {
+				fmt.Fprintf(&lines, `,"user_id":"u-1","order_id":"o-%d","line":1,"quantity":1,"unit_price":"5.00","currency":"EUR","category":"c"`, i)
+			}
+			lines.WriteString("}\n")
+		}
+		return writeFile(t, "events.jsonl", []byte(lines.String()))
+	}
+	for name, tc := range map[string]struct{ file, want string }{
+		"one event":            {file(1, 1, "order_created"), `it takes 35 complete days, and there are 1\.`},
+		"clicks of a few days": {file(4, 1, "product_viewed"), `it takes 35 complete days, and there are 4\.`},
+		"clicks of many days":  {file(50, 1, "product_viewed"), `there are no sales before 2026-02-20: nothing can be forecast from them\.`},
+		"few sales":            {file(181, 20, "order_created"), `no series has been sold for the 12 open days that ridge needs\.`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := must(t, "local", "--source="+tc.file, "--data="+t.TempDir())
+			wantMatches(t, r.stdout, `\nNo forecast yet: `+tc.want+` Replay more files into the same folder, or import past daily sales with --history\.\n`, `\nRevenue: `)
+		})
 	}
 }
 
