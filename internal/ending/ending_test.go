@@ -5,6 +5,7 @@ package ending
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -112,11 +113,14 @@ func TestSecondSignal(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
 		for done := false; !done; {
-			if err := cmd.Process.Signal(signal); err != nil && err != os.ErrProcessDone {
+			if err := cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				t.Fatal(err)
 			}
 			select {
-			case <-ended:
+			case err := <-ended:
+				if err == nil {
+					t.Error("it ended well, and was to be killed")
+				}
 				done = true
 			case <-time.After(5 * time.Millisecond):
 			}

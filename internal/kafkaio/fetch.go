@@ -141,7 +141,7 @@ func (f *fetcher) run(ctx context.Context, client sarama.Client, offset int64) {
 			return
 		}
 		f.told.problem.Store(&err)
-		if final, patience := f.refusal(err); final != nil {
+		if patience, final := f.refusal(err); final != nil {
 			if refusedSince.IsZero() {
 				refusedSince = time.Now()
 			}
@@ -175,16 +175,16 @@ func (f *fetcher) run(ctx context.Context, client sarama.Client, offset int64) {
 
 // refusal is what an error of a session means if it stays for as long as
 // patience, or nil where it may last for ever.
-func (f *fetcher) refusal(err error) (final error, patience time.Duration) {
+func (f *fetcher) refusal(err error) (patience time.Duration, final error) {
 	switch {
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
-		return fmt.Errorf("topic %q, partition %d is gone: it was deleted while it was read. Read a new topic into a new lake: %w", f.topic, f.partition, err), unknownFor
+		return unknownFor, fmt.Errorf("topic %q, partition %d is gone: it was deleted while it was read. Read a new topic into a new lake: %w", f.topic, f.partition, err)
 	case errors.Is(err, sarama.ErrTopicAuthorizationFailed) && f.told.answered.Load() == 0:
-		return err, 0
+		return 0, err
 	case errors.Is(err, sarama.ErrTopicAuthorizationFailed):
-		return err, deniedFor
+		return deniedFor, err
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // fatalError is an error that no retry can mend.

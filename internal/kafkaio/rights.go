@@ -95,7 +95,7 @@ func canRead(client sarama.Client, c Cluster, topic string) error {
 		req.AddBlock(topic, p, math.MaxInt64, 1, -1)
 		resp, err := leader.Fetch(req)
 		if err != nil {
-			if explained := c.unreachable(err, leader.Addr()); explained != err {
+			if explained := c.unreachable(err, leader.Addr()); !errors.Is(err, explained) {
 				return explained
 			}
 			continue

@@ -138,7 +138,7 @@ func TestRefusal(t *testing.T) {
 		{seen, sarama.ErrNotLeaderForPartition, false, 0},
 		{fresh, net.ErrClosed, false, 0},
 	} {
-		final, after := tt.f.refusal(tt.err)
+		after, final := tt.f.refusal(tt.err)
 		if (final != nil) != tt.final || after != tt.after {
 			t.Errorf("%v: %v after %s, want an end: %t, after %s", tt.err, final, after, tt.final, tt.after)
 		}

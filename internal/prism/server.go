@@ -27,6 +27,8 @@ const (
 )
 
 // server is jobservices.Server, field by field: its methods are called with it.
+//
+//nolint:unused // by those methods
 type server struct {
 	jobpb.UnimplementedJobServiceServer
 	jobpb.UnimplementedArtifactStagingServiceServer

@@ -83,7 +83,7 @@ func named(next http.Handler, hosts guard.Hosts) http.Handler {
 func reply(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	if _, err := w.Write([]byte(text)); err != nil {
+	if _, err := w.Write([]byte(text)); err != nil { //nolint:gosec // plain text, and said to be
 		slog.Warn("metrics: reply", "error", err)
 	}
 }

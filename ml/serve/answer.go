@@ -43,7 +43,7 @@ func (a *answer) write(w http.ResponseWriter, log *slog.Logger) {
 	if len(a.body) == 0 {
 		return
 	}
-	if _, err := w.Write(a.body); err != nil {
+	if _, err := w.Write(a.body); err != nil { //nolint:gosec // of the type that the header says, which nobody may guess otherwise
 		log.Debug("the answer was not taken", "error", err)
 	}
 }

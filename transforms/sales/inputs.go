@@ -62,7 +62,6 @@ func KeepHistory(ctx context.Context, st lake.Store, kept *lake.GoldInput, rows 
 		}
 		all := slices.DeleteFunc(before, func(r lake.DailySalesRow) bool { _, again := days[DateOf(r.Date)]; return again })
 		rows = slices.SortedStableFunc(slices.Values(append(all, rows...)), func(a, b lake.DailySalesRow) int { return int(a.Date) - int(b.Date) })
-		all = nil
 		for date, hash := range kept.Days {
 			if _, again := days[date]; !again {
 				days[date] = hash

@@ -61,7 +61,8 @@ func TestRun(t *testing.T) {
 		"query":   {[]string{"query", "SELECT SUM(revenue) AS r FROM daily_sales WHERE date = @d", "--param", "d:date=2026-03-01", "--format", "csv"}, "r\r\n10.1\r\n", ""},
 		"explain": {[]string{"explain", "daily_revenue"}, "PROJECTION", ""},
 		"several": {
-			[]string{"run", "funnel", "returns"}, "\n# returns\n",
+			[]string{"run", "funnel", "returns"},
+			"\n# returns\n",
 			"sql: funnel has no rows: it is made of category_revenue, which has no rows\n" +
 				"sql: returns has no rows: it is made of daily_sales, which has 2026-03-01 to 2026-03-02; product_catalogue, which has no rows\n",
 		},
