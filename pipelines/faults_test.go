@@ -14,6 +14,7 @@ import (
 
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/transforms/sales"
 )
 
 // randomly returns the seed of a test with faults, which SHOPSTREAM_SEED
@@ -175,7 +176,22 @@ func onlyNamed(t testing.TB, dir string) {
 			add(f.Name)
 		}
 	}
+	if len(gold) > 0 {
+		named[sales.TwinsName] = true
+	}
+	settings, _, err := lake.ReadGoldSettings(t.Context(), st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []*lake.GoldInput{settings.History, settings.Catalogue} {
+		if in != nil {
+			add(in.File)
+		}
+	}
 	for date, p := range gold {
+		if p.IDs != nil {
+			add(p.IDs.File)
+		}
 		add("ledger/gold/date=" + date.String() + ".json")
 		for _, f := range p.Tables {
 			add(f.File)

@@ -128,18 +128,41 @@ func TestKilledGold(t *testing.T) {
 			}
 		}
 	}
-	// And a run with a catalogue that is killed, after which it is made without one again.
+	// And a run with a catalogue that is killed, after which it is made without one
+	// again: the lake keeps a catalogue from when its run has begun, so the next run
+	// has it too, unless it is dropped.
 	catalogue := filepath.Join(t.TempDir(), "catalogue.csv")
 	if err := os.WriteFile(catalogue, []byte("product_id,product_name\np1,One\np2,Two\np3,Three\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	undisturbedToo := copyOf(undisturbed)
+	gold(undisturbedToo, 0, "--catalogue="+catalogue)
+	named := goldFiles(t, undisturbedToo)
+	if maps.Equal(named, fresh) {
+		t.Fatal("the catalogue changes no file")
+	}
+	keeping := 0
 	for range max(2, kills/5) {
 		dir := copyOf(undisturbed)
 		gold(dir, between(rnd, longest/3, longest), "--catalogue="+catalogue)
-		gold(dir, 0)
+		kept, _, err := lake.ReadGoldSettings(t.Context(), mustStore(t, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fresh
+		if kept.Catalogue != nil {
+			want = named
+			keeping++
+		}
+		again := copyOf(dir)
+		gold(again, 0)
+		if got := goldFiles(t, again); !maps.Equal(got, want) {
+			t.Errorf("after a killed run with other inputs, the next run does not make the gold of what the lake keeps (a catalogue: %v)", kept.Catalogue != nil)
+		}
+		gold(dir, 0, "--drop-catalogue")
 		if got := goldFiles(t, dir); !maps.Equal(got, fresh) {
 			t.Error("after a killed run with other inputs, the old inputs do not make the old gold")
 		}
 	}
-	t.Logf("%d kills of a run of %s, %d of them between the first file and the last", killed, took.Round(time.Millisecond), amid)
+	t.Logf("%d kills of a run of %s, %d of them between the first file and the last; a catalogue was kept after %d", killed, took.Round(time.Millisecond), amid, keeping)
 }

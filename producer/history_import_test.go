@@ -109,9 +109,16 @@ func writeOneOrder(t *testing.T, uri string, at time.Time) {
 	must(err)
 	name := lake.SilverName(window, "toys", 0)
 	must(st.Put(ctx, name, data))
+	bronze, err := lake.EncodeBronze(nil, []lake.BronzeRow{{Topic: "ecommerce_events"}})
+	must(err)
+	received := lake.LaneName(lake.Bronze, window, 0)
+	must(st.Put(ctx, received, bronze))
 	must(lake.PutRow(ctx, st, lake.Row{
 		Window: window, End: window + hour, Read: 1, Silver: 1, LateDates: map[string]int64{}, Mark: &kafkaio.Mark{Watermark: window + hour},
-		Files: []lake.File{{Lane: lake.Silver, Name: name, Rows: 1, Bytes: int64(len(data))}},
+		Files: []lake.File{
+			{Lane: lake.Silver, Name: name, Rows: 1, Bytes: int64(len(data)), CRC: lake.CRC(data)},
+			{Lane: lake.Bronze, Name: received, Rows: 1, Bytes: int64(len(bronze)), CRC: lake.CRC(bronze)},
+		},
 	}))
 	must(lake.PutSeal(ctx, st, window))
 }

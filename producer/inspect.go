@@ -88,7 +88,8 @@ func Inspect(ctx context.Context, path string, o InspectOptions) (*File, error) 
 	if err == nil {
 		_, err = io.Copy(io.Discard, in) // what a reader of rows has not needed
 	}
-	if err = errors.Join(err, in.Close()); err != nil {
+	closing := in.Close() // of a damaged file it may say what reading has said
+	if err = cmp.Or(err, closing); err != nil {
 		return nil, err
 	}
 	f.Content = sum.all()

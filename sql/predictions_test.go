@@ -1,9 +1,8 @@
 package sql_test
 
 import (
+	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -102,14 +101,21 @@ func TestPredictionsOfVersion1(t *testing.T) {
 		Upper95      *float64 `parquet:"upper_95"`
 	}
 	folder := t.TempDir()
-	file := filepath.Join(folder, "gold", "demand_predictions", "date=2026-03-01", "part.parquet")
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	if err := sqltest.WriteLake(t.Context(), folder, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := parquet.WriteFile(file, []row{{Horizon: 1, ProductID: "A", Model: "m", ModelVersion: "1"}}); err != nil {
+	st, err := lake.OpenStore(t.Context(), folder)
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err := sql.Run(t.Context(), openAt(t, folder), "demand_vs_actual", nil)
+	var file bytes.Buffer
+	if err := parquet.Write(&file, []row{{Horizon: 1, ProductID: "A", Model: "m", ModelVersion: "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := sqltest.Publish(t.Context(), st, "demand_predictions", civil.Date{Year: 2026, Month: 3, Day: 1}, file.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = sql.Run(t.Context(), openAt(t, folder), "demand_vs_actual", nil)
 	if err == nil {
 		t.Fatal("a file of version 1 was read")
 	}

@@ -49,6 +49,26 @@ type clock struct {
 	ready  bool    // above is right
 }
 
+// PartitionClock is the clock of one partition for a program that reads a log
+// without Beam.
+type PartitionClock struct {
+	windowing Windowing
+	part      partState
+}
+
+// NewPartitionClock is the clock of a partition that is read from its beginning.
+func NewPartitionClock(w Windowing) *PartitionClock {
+	w.Clock = w.Clock.orDefault()
+	return &PartitionClock{windowing: w, part: partState{High: NoTime, Clock: (*clock)(nil).clone(w.Clock.Last)}}
+}
+
+// Observe takes the partition's next record and returns the clock with it.
+func (c *PartitionClock) Observe(rec *Record) int64 {
+	never := restriction{Watermark: NoTime}
+	high, _ := never.observe(&c.windowing, &c.part, rec)
+	return high
+}
+
 // newClock remembers values, the oldest first.
 func newClock(values []int64) *clock { return &clock{recent: slices.Clone(values)} }
 

@@ -68,7 +68,7 @@ func checkLake(t *testing.T, st lake.Store, want reference) {
 			}
 		}
 		checkIncrements(t, st, r)
-		r.Files, r.Increments = nil, ""
+		r.Files, r.Increments, r.IncrCRC = nil, "", 0
 		rows[r.Window] = r
 	}
 	// A mark that is a view of the last position in each partition is in the reference as the source made it.
@@ -121,6 +121,9 @@ func checkIncrements(t *testing.T, st lake.Store, r lake.Row) {
 	data, err := st.Get(t.Context(), r.Increments)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if want := lake.CRC(data); r.IncrCRC != want {
+		t.Errorf("window %d: CRC %d of the increments, want %d", r.Window, r.IncrCRC, want)
 	}
 	in, err := metrics.DecodeIncrements(data)
 	if err != nil {

@@ -33,7 +33,7 @@ func main() {
 	base := flag.Duration("base-window", time.Minute, "")
 	bound := flag.Duration("out-of-orderness", 30*time.Second, "")
 	flag.Parse()
-	if err := run(strings.Split(*brokers, ","), *topic, *uri, kafkaio.Windowing{Base: base.Milliseconds(), Bound: bound.Milliseconds()}); err != nil {
+	if err := run(strings.Split(*brokers, ","), *topic, *uri, kafkaio.Windowing{Base: base.Milliseconds(), Bound: bound.Milliseconds(), Skew: shop.DefaultLimits.Skew.Milliseconds()}); err != nil {
 		fmt.Fprintln(os.Stderr, "plain:", err)
 		os.Exit(1)
 	}
@@ -58,7 +58,7 @@ func run(brokers []string, topic, uri string, w kafkaio.Windowing) error {
 	}
 	errs := make(chan error)
 	for p, end := range ends {
-		r := &reader{job: job, partition: p, high: kafkaio.NoTime, parser: shop.NewParser(shop.DefaultLimits), mine: map[int64]map[string][]event{}}
+		r := &reader{job: job, partition: p, high: kafkaio.NoTime, clock: kafkaio.NewPartitionClock(job.Windowing), parser: shop.NewParser(shop.DefaultLimits), mine: map[int64]map[string][]event{}}
 		go func() {
 			err := fetch.Partition(brokers, topic, p, end, r.record)
 			if err == nil {
@@ -102,6 +102,7 @@ type reader struct {
 	*job
 	partition int32
 	parser    *shop.Parser
+	clock     *kafkaio.PartitionClock
 	high      int64
 	arrival   int64
 	bronze    []lake.BronzeRow
@@ -112,9 +113,10 @@ type reader struct {
 
 func (r *reader) record(offset, timestamp int64, key, value []byte) error {
 	at, ok := shop.EventTime(value, timestamp, shop.DefaultLimits)
-	if ok {
-		r.high = max(r.high, at)
+	if !ok {
+		at = kafkaio.NoTime
 	}
+	r.high = r.clock.Observe(&kafkaio.Record{Offset: offset, Timestamp: timestamp, Time: at})
 	if a := r.Arrival(r.high); a != r.arrival {
 		if err := r.flush(); err != nil {
 			return err

@@ -44,7 +44,7 @@ func TestSettingsMistakes(t *testing.T) {
 		{"streaming", []string{"--lake=l", "--brokers=nowhere"}, 2, `flag --brokers: kafka.brokers: found "nowhere"; allowed: a list of host:port, at least one, such as localhost:9092`},
 		{"streaming", []string{"--lake=l", "--base-window=7s"}, 2, `flag --base-window: stream.base_window: found "7s"; allowed: a duration from 1s that divides 5m (10s, 1m, 5m), or a multiple of 5m that divides 24h (15m, 1h, 24h)`},
 		{"streaming", []string{"--lake=ftp://x"}, 2, `flag --lake: lake.uri: found "ftp://x"; allowed: a folder, file:///folder or gs://bucket/prefix`},
-		{"streaming", []string{"--config=" + unknownKey}, 2, unknownKey + ":2:3: kafka.topik: found an unknown key; allowed: the keys of kafka: brokers, topic, partitions, tls, ca_file, sasl, user, password_file, group, start, idle_after (did you mean topic?)"},
+		{"streaming", []string{"--config=" + unknownKey}, 2, unknownKey + ":2:3: kafka.topik: found an unknown key; allowed: the keys of kafka: brokers, topic, partitions, tls, ca_file, sasl, user, password_file, group, start, idle_after, max_batch_bytes, undecodable, unready_after (did you mean topic?)"},
 		{"streaming", []string{"--config=none.yaml"}, 2, "config: open none.yaml: no such file or directory; --config must name a file that can be read"},
 		{"streaming", []string{"--lake=l", "--runner=direct"}, 2, "streaming: the direct runner ends only when its input does: add --bounded, or use --runner=prism"},
 		{"streaming", []string{"--lake=l", "--runner=PrismRunner"}, 2, "streaming: --runner=PrismRunner: expected one of prism, direct, flink-cluster, universal, dataflow"},
@@ -52,7 +52,7 @@ func TestSettingsMistakes(t *testing.T) {
 		{"streaming", []string{"--bounded=perhaps"}, 2, `streaming: invalid boolean value "perhaps" for -bounded: parse error: see --help`},
 		{"streaming", []string{"now"}, 2, `streaming: unexpected argument "now": see --help`},
 
-		{"local", []string{"--config=" + unknownKey}, 2, unknownKey + ":2:3: kafka.topik: found an unknown key; allowed: the keys of kafka: brokers, topic, partitions, tls, ca_file, sasl, user, password_file, group, start, idle_after (did you mean topic?)"},
+		{"local", []string{"--config=" + unknownKey}, 2, unknownKey + ":2:3: kafka.topik: found an unknown key; allowed: the keys of kafka: brokers, topic, partitions, tls, ca_file, sasl, user, password_file, group, start, idle_after, max_batch_bytes, undecodable, unready_after (did you mean topic?)"},
 		{"local", []string{"--duration=soon"}, 2, `local: invalid value "soon" for flag -duration: parse error: see --help`},
 		{"local", []string{"--duration=-3s"}, 2, "local: --duration is -3s: expected 0 (until Ctrl-C) or more"},
 		{"local", []string{"--rate=fast"}, 2, `flag --rate: simulate.rate: found "fast"; allowed: a number from 0 to 10000000`},
@@ -69,7 +69,7 @@ func TestSettingsMistakes(t *testing.T) {
 		{"producer", []string{"simulate", "--loud"}, 2, "producer: unknown flag: --loud"},
 		{"producer", []string{"deliver"}, 2, `producer: unknown command "deliver" for "producer"`},
 		{"producer", []string{"simulate", "--rate=-1"}, 2, `producer: flag --rate: simulate.rate: found "-1"; allowed: a number from 0 to 10000000`},
-		{"producer", []string{"simulate", "--config=" + unknownKey}, 2, "producer: " + unknownKey + ":2:3: kafka.topik: found an unknown key; allowed: the keys of kafka: brokers, topic, partitions, tls, ca_file, sasl, user, password_file, group, start, idle_after (did you mean topic?)"},
+		{"producer", []string{"simulate", "--config=" + unknownKey}, 2, "producer: " + unknownKey + ":2:3: kafka.topik: found an unknown key; allowed: the keys of kafka: brokers, topic, partitions, tls, ca_file, sasl, user, password_file, group, start, idle_after, max_batch_bytes, undecodable, unready_after (did you mean topic?)"},
 	} {
 		t.Run(tc.program+" "+strings.Join(tc.args, " "), func(t *testing.T) {
 			wantMistake(t, run(t, program(t, tc.program, tc.args...)), tc.code, tc.want)

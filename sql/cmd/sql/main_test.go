@@ -63,7 +63,7 @@ func TestRun(t *testing.T) {
 		"several": {
 			[]string{"run", "funnel", "returns"},
 			"\n# returns\n",
-			"sql: funnel has no rows: it is made of category_revenue, which has no rows\n" +
+			"sql: funnel has no rows: it is made of category_revenue, which has no rows; funnel_daily, which has no rows\n" +
 				"sql: returns has no rows: it is made of daily_sales, which has 2026-03-01 to 2026-03-02; product_catalogue, which has no rows\n",
 		},
 	} {
