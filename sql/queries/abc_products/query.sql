@@ -73,8 +73,12 @@ SELECT
   ranked.revenue,
   -- Rounded once, half up: the quotient of two NUMERICs would be rounded at the
   -- ninth decimal before. 1e-13 is more than the error of a FLOAT64 of at most 1.
-  CAST(ROUND(SAFE_DIVIDE(CAST(ranked.revenue AS FLOAT64), CAST(ranked.shop_revenue AS FLOAT64)) + 1e-13, 6) AS NUMERIC) AS share,
-  CAST(ROUND(SAFE_DIVIDE(CAST(ranked.running AS FLOAT64), CAST(ranked.shop_revenue AS FLOAT64)) + 1e-13, 6) AS NUMERIC) AS running_share,
+  CAST(
+    ROUND(SAFE_DIVIDE(CAST(ranked.revenue AS FLOAT64), CAST(ranked.shop_revenue AS FLOAT64)) + 1e-13, 6) AS NUMERIC
+  ) AS share,
+  CAST(
+    ROUND(SAFE_DIVIDE(CAST(ranked.running AS FLOAT64), CAST(ranked.shop_revenue AS FLOAT64)) + 1e-13, 6) AS NUMERIC
+  ) AS running_share,
   days.complete
 FROM ranked
 CROSS JOIN days
