@@ -91,7 +91,8 @@ func sameAnswers(t *testing.T, d *duck.Duck, w *Warehouse) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(want.Rows) == 0 && q.Name != "demand_vs_actual" { // not every lake has predictions
+			// Not every lake has predictions, or a rule that does not hold.
+			if len(want.Rows) == 0 && q.Name != "demand_vs_actual" && q.Name != "quality_report" {
 				t.Errorf("DuckDB has no rows")
 			}
 			got, err := sql.Run(t.Context(), w, q.Name, nil)
