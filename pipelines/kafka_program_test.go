@@ -141,8 +141,7 @@ func (p *program) fails(t testing.TB, parts ...string) string {
 // lake then.
 func (j kafkaJob) bounded(t testing.TB, dir string, args ...string) contents {
 	t.Helper()
-	// A small or compacted topic may have any share of the events that are broken on purpose.
-	p := j.start(t, dir, append([]string{"--bounded", "--max-dead-share=1"}, args...)...)
+	p := j.start(t, dir, append([]string{"--bounded"}, args...)...)
 	if code := p.end(t, 2*time.Minute); code != 0 {
 		t.Fatalf("a bounded run ended with %d:\n%s", code, p.out.String())
 	}

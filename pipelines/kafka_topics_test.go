@@ -114,10 +114,11 @@ func testCompacted(t *testing.T, _ *realKafka, j kafkaJob) {
 		last = n
 		return done
 	})
-	got := j.bounded(t, t.TempDir())
+	const anyShare = "--max-dead-share=1" // events that are broken on purpose may be most of what is left
+	got := j.bounded(t, t.TempDir(), anyShare)
 	diff(t, "bronze and the topic", j.bronze(t), got.bronze)
 	t.Logf("%d of %d records are left", len(got.bronze), len(records))
-	same(t, got, j.bounded(t, t.TempDir()))
+	same(t, got, j.bounded(t, t.TempDir(), anyShare))
 }
 
 // Retention deletes records that the lake has not got yet: between two runs,
