@@ -256,11 +256,12 @@ func (j kafkaJob) stampedByProducers(t testing.TB) bool {
 	}
 	defer admin.Close()
 	const name = "message.timestamp.type"
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: j.topic, ConfigNames: []string{name}})
-	if err != nil || len(entries) != 1 {
-		t.Fatalf("the topic's %s: %v, %v", name, entries, err)
+	topic := sarama.ConfigResource{Type: sarama.TopicResource, Name: j.topic, ConfigNames: []string{name}}
+	results, err := admin.DescribeConfigs([]*sarama.ConfigResource{&topic}, sarama.DescribeConfigsOptions{})
+	if err != nil || len(results) != 1 || results[0].ErrorCode != 0 || len(results[0].Configs) != 1 {
+		t.Fatalf("the topic's %s: %+v, %v", name, results, err)
 	}
-	return entries[0].Value == "CreateTime"
+	return results[0].Configs[0].Value == "CreateTime"
 }
 
 // consume gives every committed record of the topic, in the order of each
