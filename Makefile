@@ -40,7 +40,8 @@ race: ## all tests under the race detector, the long ones left out
 	go test -race -short -timeout 20m ./...
 
 .PHONY: lint
-lint: ## vet, linters and format (.golangci.yml), programs without cgo, a tidy go.mod
+lint: ## no built programs in git, vet, linters and format (.golangci.yml), programs without cgo, a tidy go.mod
+	big=$$(git ls-files -z | xargs -0 -r du -k 2>/dev/null | awk '$$1 > 512'); [[ -z "$$big" ]] || { printf 'make lint: too large for git (KB):\n%s\n' "$$big" >&2; exit 1; }
 	go vet -tags integration ./...
 	$(GOLANGCI) run --build-tags integration
 	for p in $(PROGRAMS); do CGO_ENABLED=0 go build -o /dev/null ./$$p; done

@@ -207,7 +207,7 @@ func TestHistoryAndCatalogueAreKept(t *testing.T) {
 	}
 
 	again := l.parsed(fmt.Sprint(day.AddDays(-3), ",p1,toys,GBP,3,30,1"), fmt.Sprint(day.AddDays(-1), ",p1,toys,GBP,2,25,1"))
-	if r := l.gold(GoldOptions{History: again}); r.Published != 2 || r.Fresh != 2 || !strings.Contains(fmt.Sprint(r.Notes), "of 4 days, 2026-03-24 to 2026-03-26") && !strings.Contains(fmt.Sprint(r.Notes), "1 new, 1 in place") {
+	if r := l.gold(GoldOptions{History: again}); r.Published != 2 || r.Fresh != 2 || !strings.Contains(fmt.Sprint(r.Notes), "1 new, 1 in place") {
 		t.Errorf("another history: %s, %q", r.brief(), r.Notes)
 	}
 	for back, want := range map[int]shop.Money{3: 30_000_000, 2: 10_000_000, 1: 25_000_000} {

@@ -60,6 +60,7 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 	ctx, unbind := lock.Bind(ctx)
 	defer unbind()
 
+	view.Doing("reading what the lake has")
 	plan, err := o.plan(ctx, st)
 	if err != nil {
 		return report, err
@@ -92,6 +93,7 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 		}
 	}
 	if len(plan.Jobs) > 0 {
+		view.Doing("looking for order lines whose ids are on other days")
 		second, err := o.settleTwins(ctx, st, plan)
 		if err != nil {
 			return report, err
@@ -107,6 +109,7 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 			report.Days = plan.Days
 		}
 	}
+	view.Doing("reading what was made")
 	for i := range plan.Jobs {
 		if err := report.add(ctx, st, &plan.Jobs[i]); err != nil {
 			return report, err
@@ -116,6 +119,7 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 		return report, err
 	}
 	if o.Compact {
+		view.Doing("compacting")
 		if err := o.compact(ctx, st, &report); err != nil {
 			return report, err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"cloud.google.com/go/civil"
 
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/internal/telemetry"
 	"example.com/shopstream/transforms/quality"
 )
@@ -22,11 +23,9 @@ type GoldView struct {
 	w        io.Writer
 	terminal bool
 
-	before  int64 // days that this process had made before
-	days    int
-	started time.Time
-	stopped chan struct{}
-	done    chan struct{}
+	before int64 // days that this process had made before
+	days   int
+	end    func() // of what is shown now; nil: nothing is
 }
 
 // NewGoldView returns a view that writes to w.
@@ -34,6 +33,7 @@ func NewGoldView(w io.Writer, terminal bool) *GoldView { return &GoldView{w: w, 
 
 // Planned says what is to be made, and begins to count.
 func (v *GoldView) Planned(p *GoldPlan) {
+	v.Doing("")
 	for _, note := range p.Notes {
 		fmt.Fprintln(v.w, "gold:", note)
 	}
@@ -60,59 +60,41 @@ func (v *GoldView) Planned(p *GoldPlan) {
 	if p.Days == 0 {
 		return
 	}
-	v.before, v.days, v.started = telemetry.Snapshot().GoldDays, p.Days, time.Now()
-	v.stopped, v.done = make(chan struct{}), make(chan struct{})
-	go v.count()
+	v.before, v.days = telemetry.Snapshot().GoldDays, p.Days
+	v.end = phase.Show(v.w, v.terminal, v.line)
 }
 
-func (v *GoldView) count() {
-	defer close(v.done)
-	every := 5 * time.Second
-	if v.terminal {
-		every = 200 * time.Millisecond
+// line says how many days are made.
+func (v *GoldView) line(took time.Duration) string {
+	made := int(telemetry.Snapshot().GoldDays - v.before)
+	text := fmt.Sprintf("gold: %d of %s", made, plural(v.days, "business day"))
+	if 10*made > v.days && made < v.days {
+		left := time.Duration(float64(took) / float64(made) * float64(v.days-made))
+		text += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-v.stopped:
-			if v.terminal {
-				fmt.Fprint(v.w, "\r\x1b[K")
-			}
-			return
-		case <-tick.C:
-		}
-		made := int(telemetry.Snapshot().GoldDays - v.before)
-		text := fmt.Sprintf("gold: %d of %s", made, plural(v.days, "business day"))
-		if took := time.Since(v.started); 10*made > v.days && made < v.days {
-			left := time.Duration(float64(took) / float64(made) * float64(v.days-made))
-			text += fmt.Sprintf(", %s left", left.Round(time.Second))
-		}
-		if v.terminal {
-			fmt.Fprintf(v.w, "\r\x1b[K%s", text)
-		} else {
-			fmt.Fprintln(v.w, text)
-		}
-	}
+	return text
 }
 
 // Again says that days are made once more for the order lines of others.
 func (v *GoldView) Again(days int) {
-	v.Stop()
-	if v.terminal {
-		fmt.Fprint(v.w, "\r\x1b[K")
-	}
+	v.Doing("")
 	fmt.Fprintf(v.w, "gold: %s to make without order lines whose ids are on an earlier record of another day\n", plural(days, "business day"))
+	v.Doing("making " + plural(days, "business day") + " again")
 }
 
-// Stop ends the counting.
-func (v *GoldView) Stop() {
-	if v.stopped != nil {
-		close(v.stopped)
-		<-v.done
-		v.stopped = nil
+// Doing says what is done from now on, beside the making of days; "": nothing.
+func (v *GoldView) Doing(what string) {
+	if v.end != nil {
+		v.end()
+		v.end = nil
+	}
+	if what != "" {
+		v.end = phase.Doing(v.w, v.terminal, "gold: "+what)
 	}
 }
+
+// Stop ends what is shown.
+func (v *GoldView) Stop() { v.Doing("") }
 
 func plural(n int, what string) string {
 	if n == 1 {

@@ -185,6 +185,9 @@ func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
 	}
 	if o.Start.Source != nil || removed > 0 {
 		slog.Info("the lake is continued", "lake", st.URI(), "final_until_ms", o.Start.Done, "unfinished_objects_removed", removed)
+		if hint := sparse(ledger.Visible(), o.Source.BaseWindow); hint != "" {
+			slog.Warn("the base window is too short for this shop", "found", hint)
+		}
 	}
 	return nil
 }

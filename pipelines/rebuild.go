@@ -49,7 +49,7 @@ type RebuildPlan struct {
 	Totals     lake.Totals // of what readers see
 	Files      int         // of bronze
 	Bytes      int64
-	First      time.Time // start of the first base window, UTC
+	First      time.Time // start of the first base window with events, UTC; zero: there are none
 	Last       time.Time // end of the last
 	// Tail is how many offsets are read from Kafka: records that are not in bronze
 	// yet, among which are events of windows that are final.
@@ -113,8 +113,11 @@ func (o RebuildOptions) plan(ctx context.Context, st lake.Store) (*RebuildPlan, 
 	if o.Shards > 0 {
 		p.Settings.Shards = o.Shards
 	}
-	p.First, p.Last = time.UnixMilli(rows[0].Window).UTC(), time.UnixMilli(rows[len(rows)-1].End).UTC()
+	p.Last = time.UnixMilli(rows[len(rows)-1].End).UTC()
 	for _, r := range rows {
+		if p.First.IsZero() && r.Silver > 0 { // before it are records that came before a partition had a clock
+			p.First = time.UnixMilli(r.Window).UTC()
+		}
 		for _, f := range r.Files {
 			if f.Lane == lake.Bronze {
 				p.Files++

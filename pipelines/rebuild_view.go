@@ -10,18 +10,23 @@ import (
 	"time"
 
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/internal/telemetry"
 )
 
 // Write says what the rebuild would do, for people.
 func (p *RebuildPlan) Write(w io.Writer) {
 	const layout = "2006-01-02 15:04"
+	span := ""
+	if !p.First.IsZero() {
+		span = fmt.Sprintf(" of %s to %s UTC", p.First.Format(layout), p.Last.Format(layout))
+	}
 	state := "not closed"
 	if p.Closed {
 		state = "closed"
 	}
-	fmt.Fprintf(w, "rebuild: %s, generation %d, %s: %s of %s to %s UTC in %s of bronze (%.1f MB)\n", p.Lake, p.Generation, state,
-		plural(int(p.Totals.Read), "record"), p.First.Format(layout), p.Last.Format(layout), plural(p.Files, "file"), float64(p.Bytes)/1e6)
+	fmt.Fprintf(w, "rebuild: %s, generation %d, %s: %s%s in %s of bronze (%.1f MB)\n", p.Lake, p.Generation, state,
+		plural(int(p.Totals.Read), "record"), span, plural(p.Files, "file"), float64(p.Bytes)/1e6)
 	if p.Tail > 0 {
 		fmt.Fprintf(w, "rebuild: and up to %s of topic %s, which are there: final windows have events of them, and bronze has not\n", plural(int(p.Tail), "record"), p.Settings.Topic)
 	}
@@ -33,45 +38,27 @@ type RebuildView struct {
 	w        io.Writer
 	terminal bool
 
-	plan          *RebuildPlan
-	before        int64 // records that this process had read before
-	started       time.Time
-	stopped, done chan struct{} // nil: it has not begun
+	plan   *RebuildPlan
+	before int64  // records that this process had read before
+	end    func() // of what is shown now
 }
 
-// NewRebuildView returns a view that writes to w.
+// NewRebuildView returns a view that writes to w from now on, until Stop.
 func NewRebuildView(w io.Writer, terminal bool) *RebuildView {
-	return &RebuildView{w: w, terminal: terminal}
+	return &RebuildView{w: w, terminal: terminal, end: phase.Doing(w, terminal, "rebuild: reading what the lake has")}
 }
 
 // Planned says what is to be done, and begins to count.
 func (v *RebuildView) Planned(p *RebuildPlan) {
+	v.end()
 	p.Write(v.w)
-	v.plan, v.before, v.started = p, telemetry.Snapshot().Read, time.Now()
-	v.stopped, v.done = make(chan struct{}), make(chan struct{})
-	go v.count()
+	v.plan, v.before = p, telemetry.Snapshot().Read
+	v.end = phase.Show(v.w, v.terminal, v.line)
 }
 
-func (v *RebuildView) count() {
-	defer close(v.done)
-	every, begin, end := 5*time.Second, "", "\n"
-	if v.terminal {
-		every, begin, end = 200*time.Millisecond, "\r\x1b[K", ""
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-v.stopped:
-			fmt.Fprint(v.w, begin)
-			return
-		case <-tick.C:
-			fmt.Fprint(v.w, begin, v.line(telemetry.Snapshot().Read-v.before, time.Since(v.started)), end)
-		}
-	}
-}
-
-func (v *RebuildView) line(read int64, took time.Duration) string {
+// line says how many records are read.
+func (v *RebuildView) line(took time.Duration) string {
+	read := telemetry.Snapshot().Read - v.before
 	total := v.plan.Totals.Read + v.plan.Tail
 	rate := float64(read) / took.Seconds()
 	text := fmt.Sprintf("rebuild: %d of %s (%.0f %%), %.0f a second", read, plural(int(total), "record"), 100*float64(read)/float64(max(total, 1)), rate)
@@ -81,13 +68,8 @@ func (v *RebuildView) line(read int64, took time.Duration) string {
 	return text
 }
 
-// Stop ends the counting.
-func (v *RebuildView) Stop() {
-	if v.stopped != nil {
-		close(v.stopped)
-		<-v.done
-	}
-}
+// Stop ends what is shown.
+func (v *RebuildView) Stop() { v.end() }
 
 // Write writes the ledger's identity of both generations side by side.
 func (r RebuildReport) Write(w io.Writer) error {

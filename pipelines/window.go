@@ -1,6 +1,14 @@
 package pipelines
 
-import "time"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"example.com/shopstream/internal/lake"
+)
 
 // baseWindows are the base windows that BaseWindowFor chooses from.
 var baseWindows = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
@@ -23,4 +31,42 @@ func BaseWindowFor(records int64, span time.Duration) time.Duration {
 		}
 	}
 	return baseWindows[len(baseWindows)-1]
+}
+
+// Sparse says that the lake's base window is far too short for its records, and
+// which one would do; "" if it is not.
+func (o StreamingOptions) Sparse(ctx context.Context) (string, error) {
+	st, err := lake.SharedNow(ctx, o.Lake)
+	if err != nil {
+		return "", err
+	}
+	ledger, err := lake.ReadLedger(ctx, st)
+	if err != nil {
+		return "", err
+	}
+	return sparse(ledger.Rows, o.Source.BaseWindow), nil
+}
+
+// sparse is Sparse of these rows: those with less than a tenth of the records
+// that a window should have.
+func sparse(rows []lake.Row, base time.Duration) string {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r lake.Row) bool { return r.Silver == 0 }) // the others do not say when
+	if len(rows) <= fewWindows {
+		return ""
+	}
+	records, files := lake.Total(rows).Silver, 0
+	for _, r := range rows {
+		files += len(r.Files)
+	}
+	if records > int64(len(rows))*windowRecords/10 {
+		return ""
+	}
+	byTime := func(a, b lake.Row) int { return cmp.Compare(a.Window, b.Window) }
+	first, last := slices.MinFunc(rows, byTime), slices.MaxFunc(rows, byTime)
+	fits := BaseWindowFor(records, time.Duration(last.End-first.Window)*time.Millisecond)
+	if fits <= base {
+		return ""
+	}
+	return fmt.Sprintf("%d events are in %d windows of %s, and %d files: reading and writing them costs more than the events do. A base window of %s suits so few: a lake keeps its own, so read the topic into a new one with --base-window=%s",
+		records, len(rows), base, files, fits, fits)
 }

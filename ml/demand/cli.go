@@ -11,14 +11,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/ml/forecast"
 )
 
@@ -163,41 +163,31 @@ func WriteFile(name string, data []byte) error {
 	return os.Rename(f.Name(), name)
 }
 
-// Progress shows how far a program is: a bar on a terminal, else a line every
-// few seconds.
+// Progress shows how far a program is: a line that changes on a terminal, else a
+// line every few seconds.
 type Progress struct {
-	w    io.Writer
-	name string
-	bar  *progressbar.ProgressBar
-	last time.Time
+	mu   sync.Mutex
+	text string
+	end  func()
 }
 
-// NewProgress shows progress on w.
+// NewProgress shows progress on w, until End.
 func NewProgress(w io.Writer, name string) *Progress {
-	p := &Progress{w: w, name: name, last: time.Now()}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) { //nolint:gosec // a file descriptor is small
-		p.bar = progressbar.NewOptions(1, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(name), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30))
-	}
+	p := &Progress{text: "reading the days"}
+	p.end = phase.Show(w, phase.Terminal(w), func(took time.Duration) string {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return fmt.Sprintf("%s: %s, %s", name, p.text, took.Round(time.Second))
+	})
 	return p
 }
 
-// Set says that some of all steps are done, and what comes next.
+// Set says that some of all steps are done, and what is next.
 func (p *Progress) Set(done, total int, next string) {
-	const pause = 5 * time.Second
-	switch {
-	case p.bar != nil:
-		p.bar.ChangeMax(total)
-		p.bar.Describe(p.name + ": " + next)
-		_ = p.bar.Set(done) // only a picture
-	case time.Since(p.last) > pause:
-		p.last = time.Now()
-		fmt.Fprintf(p.w, "%s: %d of %d done, now %s\n", p.name, done, total, next)
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.text = fmt.Sprintf("%d of %d done, now %s", done, total, next)
 }
 
-// End clears the bar.
-func (p *Progress) End() {
-	if p.bar != nil {
-		_ = p.bar.Finish()
-	}
-}
+// End ends what is shown.
+func (p *Progress) End() { p.end() }

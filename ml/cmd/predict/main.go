@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/shopstream/internal/ending"
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/ml/demand"
 )
 
@@ -47,7 +48,9 @@ Exit codes: 0 done, 1 an error, 2 a wrong flag, 130 interrupted.`,
 			}
 			o.Horizon, o.MaxAge = settings.Config.Forecast.Horizon, settings.Config.Forecast.MaxAge
 			defer func() { err = errors.Join(err, o.Store.Close()) }()
+			end := phase.Doing(c.ErrOrStderr(), phase.Terminal(c.ErrOrStderr()), "predict: reading the days and forecasting")
 			made, err := demand.Predict(c.Context(), o)
+			end()
 			if made == nil {
 				return err
 			}

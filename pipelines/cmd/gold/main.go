@@ -12,10 +12,10 @@ import (
 	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"golang.org/x/term"
 
 	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/ending"
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/pipelines"
 )
 
@@ -107,7 +107,7 @@ func start(args []string) int {
 	if f.format == "json" {
 		out = os.Stderr // standard output is the report's alone
 	}
-	view := pipelines.NewGoldView(out, term.IsTerminal(int(os.Stdout.Fd())) && f.format != "json")
+	view := pipelines.NewGoldView(out, phase.Terminal(os.Stdout) && f.format != "json")
 	report, err := o.RunGold(ctx, runner, view)
 	view.Stop()
 	switch {

@@ -85,7 +85,9 @@ func outlook(ctx context.Context, w io.Writer, cfg config.Config, set settings) 
 		return fmt.Errorf("forecast: train: %w", err)
 	}
 	writeBacktest(w, model)
+	end := working(w, "forecast: the next days")
 	made, err := demand.Predict(ctx, demand.PredictOptions{Store: st, Source: source, Horizon: horizon, MaxAge: cfg.Forecast.MaxAge})
+	end()
 	if err != nil {
 		return fmt.Errorf("forecast: %w", err)
 	}
@@ -93,7 +95,9 @@ func outlook(ctx context.Context, w io.Writer, cfg config.Config, set settings) 
 	if err := made.Write(w); err != nil {
 		return err
 	}
+	end = working(w, "forecast: plots")
 	page, err := writePlots(ctx, st, set.data, model.report, made)
+	end()
 	if err != nil {
 		return fmt.Errorf("forecast: plots: %w", err)
 	}

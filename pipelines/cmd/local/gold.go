@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/internal/warehouse/duck"
 	"example.com/shopstream/pipelines"
 	"example.com/shopstream/sql"
@@ -58,7 +59,7 @@ func gold(ctx context.Context, w io.Writer, o pipelines.GoldOptions) (made pipel
 	pipelines.LimitGoldMemory()
 	o.IncludeOpen = true
 	fmt.Fprintln(w)
-	view := pipelines.NewGoldView(w, isTerminal(w))
+	view := pipelines.NewGoldView(w, phase.Terminal(w))
 	made, err = o.RunGold(ctx, pipelines.Prism, view)
 	view.Stop()
 	if err == nil {
@@ -68,7 +69,9 @@ func gold(ctx context.Context, w io.Writer, o pipelines.GoldOptions) (made pipel
 }
 
 func ask(ctx context.Context, w io.Writer, lakeURI string) (err error) {
+	end := working(w, "opening gold's tables")
 	db, err := duck.Open(ctx, lakeURI, duck.Options{})
+	end()
 	if err != nil {
 		return err
 	}
@@ -78,13 +81,15 @@ func ask(ctx context.Context, w io.Writer, lakeURI string) (err error) {
 		if err != nil {
 			return err
 		}
+		end := working(w, "asking "+q.name)
 		rows, err := sql.Run(ctx, db, q.name, nil)
+		end()
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(w, "\n%s: %s\n", q.name, query.Description)
 		if len(rows.Rows) == 0 && q.name == "demand_vs_actual" {
-			fmt.Fprintln(w, "(no day that was forecast is over yet)")
+			fmt.Fprintln(w, "(nothing was forecast yet of a day that is over)")
 			continue
 		}
 		if err := sql.WriteTableWith(w, rows, sql.TableOptions{Width: width(w), Rows: q.rows}); err != nil {
@@ -101,7 +106,9 @@ func ask(ctx context.Context, w io.Writer, lakeURI string) (err error) {
 func check(ctx context.Context, w io.Writer, db *duck.Duck) error {
 	broken := 0
 	for _, c := range sql.Checks() {
+		end := working(w, "checking "+c.Table+"."+c.Name)
 		rows, err := c.Run(ctx, db, nil)
+		end()
 		if err != nil {
 			return err
 		}
@@ -118,10 +125,13 @@ func check(ctx context.Context, w io.Writer, db *duck.Duck) error {
 	return nil
 }
 
+// working shows what takes long while nothing else is said.
+func working(w io.Writer, what string) (end func()) { return phase.Doing(w, phase.Terminal(w), what) }
+
 // width is how many characters a line of w takes.
 func width(w io.Writer) int {
 	const plain = 120
-	if f, ok := w.(*os.File); ok && isTerminal(w) {
+	if f, ok := w.(*os.File); ok && phase.Terminal(w) {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 40 {
 			return columns
 		}

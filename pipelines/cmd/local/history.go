@@ -94,7 +94,10 @@ func (e *events) addHistory(w io.Writer, o *pipelines.GoldOptions) (err error) {
 	if e.history == nil {
 		return nil
 	}
-	if o.History, err = e.history.Rows(); err != nil {
+	end := working(w, "making the simulated history")
+	o.History, err = e.history.Rows()
+	end()
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "\nmaking %d days of simulated history, %s to %s: %s rows\n",

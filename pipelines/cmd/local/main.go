@@ -190,7 +190,10 @@ func run(ctx context.Context, stop context.CancelFunc, cfg config.Config, set se
 	if err != nil {
 		return err
 	}
-	if err := o.Resume(ctx); err != nil {
+	end := working(os.Stdout, "reading where the lake ends")
+	err = o.Resume(ctx)
+	end()
+	if err != nil {
 		return err
 	}
 	if url != "" {

@@ -4,15 +4,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
 	"example.com/shopstream/internal/kafkaio"
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/internal/shop"
 	"example.com/shopstream/internal/telemetry"
 	"example.com/shopstream/pipelines"
@@ -38,9 +36,12 @@ type view struct {
 	at      time.Time
 }
 
+// firstAnswer is how long a start may take until Kafka has said what there is.
+const firstAnswer = 5 * time.Second
+
 func startView(w io.Writer, o pipelines.StreamingOptions, e *events) *view {
 	v := &view{
-		w: w, terminal: isTerminal(w), o: o, e: e, started: time.Now(), at: time.Now(), before: telemetry.Snapshot(),
+		w: w, terminal: phase.Terminal(w), o: o, e: e, started: time.Now(), at: time.Now(), before: telemetry.Snapshot(),
 		done: make(chan struct{}), ended: make(chan struct{}),
 	}
 	every := 5 * time.Second
@@ -61,11 +62,6 @@ func startView(w io.Writer, o pipelines.StreamingOptions, e *events) *view {
 		}
 	}()
 	return v
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // stop draws once more and ends.
@@ -104,12 +100,24 @@ func (v *view) draw() {
 	v.before, v.at = p, now
 	status := kafkaio.StatusOf(v.o.Source.ID)
 	lag := "unknown: no answer from Kafka"
-	if n := status.Lag(); n != kafkaio.UnknownLag {
+	switch n := status.Lag(); {
+	case n != kafkaio.UnknownLag:
 		lag = number(n)
+	case now.Sub(v.started) < firstAnswer:
+		lag = "not known yet"
 	}
-	clock := now.Sub(v.started).Round(time.Second).String()
-	if v.e.total > 0 && v.e.replay == nil {
+	running := now.Sub(v.started).Round(time.Second)
+	clock := running.String()
+	switch {
+	case v.e.replay != nil || v.e.total == 0:
+	case running > v.e.total:
+		clock += fmt.Sprintf(", the shop closed after %s", v.e.total)
+	default:
 		clock += " of " + v.e.total.String()
+	}
+	open := status.OpenTransaction(v.o.Source.Topic, now)
+	if open != "" {
+		open = "  " + open
 	}
 	final := "nothing yet"
 	if p.Committed > 0 {
@@ -120,8 +128,8 @@ func (v *view) draw() {
 		dead += n
 	}
 	if !v.terminal {
-		fmt.Fprintf(v.w, "%s  read %s (%s/s, lag %s)  silver %s  duplicates %s  late %s  dead letters %s  revenue as read %s, final without late events %s\n",
-			clock, number(p.Read), number(int64(rate)), lag, number(p.Silver), number(p.Duplicates), number(p.Late), number(dead), amounts(p.Provisional), final)
+		fmt.Fprintf(v.w, "%s  read %s (%s/s, lag %s)  silver %s  duplicates %s  late %s  dead letters %s  revenue as read %s, final without late events %s%s\n",
+			clock, number(p.Read), number(int64(rate)), lag, number(p.Silver), number(p.Duplicates), number(p.Late), number(dead), amounts(p.Provisional), final, open)
 		return
 	}
 	var b strings.Builder
@@ -139,8 +147,8 @@ func (v *view) draw() {
 	if v.sending.Records > 0 {
 		lines = slices.Insert(lines, 1, fmt.Sprintf("  %-12s %s events, %s/s", "shop", number(v.sending.Records), number(int64(v.sending.Rate))))
 	}
-	if open := status.OpenTransaction(v.o.Source.Topic, now); open != "" {
-		lines = append(lines, "  "+open)
+	if open != "" {
+		lines = append(lines, open)
 	}
 	if v.note != "" {
 		lines = append(lines, "  "+v.note)
@@ -162,7 +170,7 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, what string) *progress {
-	return &progress{w: w, terminal: isTerminal(w), what: what, began: time.Now(), last: time.Now()}
+	return &progress{w: w, terminal: phase.Terminal(w), what: what, began: time.Now(), last: time.Now()}
 }
 
 func (p *progress) update(d producer.Progress) {

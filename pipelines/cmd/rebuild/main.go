@@ -12,10 +12,10 @@ import (
 	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"golang.org/x/term"
 
 	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/ending"
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/pipelines"
 )
 
@@ -131,7 +131,7 @@ func run(ctx context.Context, o pipelines.RebuildOptions, f flags) error {
 		return err
 	}
 	pipelines.LimitMemory(o.Budget)
-	view := pipelines.NewRebuildView(os.Stdout, term.IsTerminal(int(os.Stdout.Fd())))
+	view := pipelines.NewRebuildView(os.Stdout, phase.Terminal(os.Stdout))
 	report, err := o.RunRebuild(ctx, pipelines.Runner(), view.Planned)
 	view.Stop()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/internal/warehouse"
 	"example.com/shopstream/internal/warehouse/bigquery"
 	"example.com/shopstream/sql/tables"
@@ -209,7 +210,9 @@ func (o *options) publish(cmd *cobra.Command, chosen []warehouse.Table, read fun
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	end := phase.Doing(cmd.ErrOrStderr(), phase.Terminal(cmd.ErrOrStderr()), "warehouse: reading what the lake has")
 	content, err := read(cmd.Context(), st)
+	end()
 	if err != nil {
 		return err
 	}

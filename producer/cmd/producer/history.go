@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/shopstream/internal/config"
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/producer"
 )
 
@@ -76,7 +77,9 @@ func history(cfg config.Config, f historyFlags, stderr io.Writer) error {
 	case err != nil:
 		return mistake{err}
 	}
+	end := phase.Doing(stderr, phase.Terminal(stderr), fmt.Sprintf("making %d days of history", f.days))
 	rows, err := past.Rows()
+	end()
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ the bytes that BigQuery would read.`,
 		if err != nil {
 			return err
 		}
-		w, err := engine.open(cmd.Context())
+		w, err := engine.open(cmd.Context(), cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ published. Exits with 1 if a check or a rule of severity fail does not hold.`,
 			parsed := d.(civil.Date)
 			date = &parsed
 		}
-		w, err := engine.open(cmd.Context())
+		w, err := engine.open(cmd.Context(), cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"example.com/shopstream/internal/config"
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/phase"
 	"example.com/shopstream/internal/warehouse"
 	"example.com/shopstream/internal/warehouse/bigquery"
 	"example.com/shopstream/internal/warehouse/duck"
@@ -25,10 +27,18 @@ const (
 // defaultLake is where `local` puts its lake.
 const defaultLake = "data/lake"
 
-// engine is an open warehouse and how it explains a query.
+// engine is an open warehouse and how it explains a query. What takes long is
+// told on stderr.
 type engine struct {
 	warehouse.Warehouse
 	explain func(ctx context.Context, text string, params warehouse.Params) (string, error)
+	stderr  io.Writer
+}
+
+// Query implements warehouse.Warehouse.
+func (e *engine) Query(ctx context.Context, text string, params warehouse.Params) (*warehouse.Rows, error) {
+	defer phase.Doing(e.stderr, phase.Terminal(e.stderr), "sql: the query runs")()
+	return e.Warehouse.Query(ctx, text, params)
 }
 
 // engineFlags choose a warehouse.
@@ -50,7 +60,18 @@ func bindEngine(cmd *cobra.Command) *engineFlags {
 }
 
 // open opens the warehouse that the flags choose.
-func (f *engineFlags) open(ctx context.Context) (*engine, error) {
+func (f *engineFlags) open(ctx context.Context, stderr io.Writer) (*engine, error) {
+	end := phase.Doing(stderr, phase.Terminal(stderr), "sql: opening the tables")
+	e, err := f.choose(ctx)
+	end()
+	if err != nil {
+		return nil, err
+	}
+	e.stderr = stderr
+	return e, nil
+}
+
+func (f *engineFlags) choose(ctx context.Context) (*engine, error) {
 	name := f.engine
 	switch {
 	case name == "" && strings.HasPrefix(f.uri, "bigquery://"):

@@ -42,7 +42,7 @@ it, or is a STRING.`,
 		if err := output.check(cmd.OutOrStdout()); err != nil {
 			return err
 		}
-		w, err := engine.open(cmd.Context())
+		w, err := engine.open(cmd.Context(), cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ Parameters are bound: they are never a part of the text. NULL is no value.`,
 		if output.format == "parquet" && output.out == "" && len(queries) > 1 {
 			return sql.NewUsage("--format parquet of several queries: name a folder with --out")
 		}
-		w, err := engine.open(cmd.Context())
+		w, err := engine.open(cmd.Context(), cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
