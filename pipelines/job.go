@@ -39,7 +39,7 @@ func StreamingFrom(cfg config.Config) StreamingOptions {
 			BatchBytes: int(cfg.Kafka.MaxBatchBytes), StopAtBadBatch: cfg.Kafka.Undecodable == "stop",
 			IdleAfter: cfg.Kafka.IdleAfter, Refresh: refreshEvery, Budget: int64(cfg.Stream.Budget),
 		},
-		Lake: cfg.Lake.URI, Shards: cfg.Stream.Shards, Start: freshStart, asked: cfg.Kafka.Start != "ledger",
+		Lake: cfg.Lake.URI, Shards: cfg.Stream.Shards, MaxAmount: cfg.Stream.MaxAmount, Start: freshStart, asked: cfg.Kafka.Start != "ledger",
 		MaxDeadShare: cfg.Stream.MaxDeadShare, finalBefore: kafkaio.NoTime,
 		Flink: FlinkOptions{
 			Parallelism: cfg.Flink.Parallelism, Checkpoint: cfg.Flink.Checkpoint, CheckpointDir: cfg.Flink.CheckpointDir,

@@ -80,7 +80,7 @@ func (j RebuildJob) streaming() StreamingOptions {
 			Bounded: true, Bundle: j.Bundle, BundleRecords: j.BundleRecords, Align: j.Align, Budget: j.Budget,
 			BatchBytes: j.BatchBytes, StopAtBadBatch: j.StopAtBadBatch,
 		},
-		Lake: j.Into, Shards: set.Shards, Start: freshStart,
+		Lake: j.Into, Shards: set.Shards, MaxAmount: set.MaxAmount, Start: freshStart,
 	}
 }
 

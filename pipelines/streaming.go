@@ -12,6 +12,7 @@ import (
 
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/shop"
 	"example.com/shopstream/transforms/ingest"
 	"example.com/shopstream/transforms/metrics"
 )
@@ -29,8 +30,11 @@ type StreamingOptions struct {
 	Source kafkaio.Options // its EventTime and Start.Resume are set by Streaming
 	Lake   string          // URI; made by lake.Init
 	Shards int             // silver files a category and window; default 1
-	Start  lake.Start      // where an earlier run had come to; lake.Ledger.Resume
-	Flink  FlinkOptions    // of the Flink runner
+	// MaxAmount is the most that an order line may amount to, in units of its
+	// currency; 0: lake.NoMaxAmount.
+	MaxAmount int64
+	Start     lake.Start   // where an earlier run had come to; lake.Ledger.Resume
+	Flink     FlinkOptions // of the Flink runner
 	// MaxDeadShare is the share of dead letters above which a job in this process
 	// warns; 1: never.
 	MaxDeadShare float64
@@ -50,16 +54,21 @@ type StreamingOptions struct {
 // Settings are what the lake of a streaming job keeps and holds later runs to.
 func (o StreamingOptions) Settings() lake.Settings {
 	r := o.rules()
-	return lake.Settings{
+	set := lake.Settings{
 		Topic: o.Source.Topic, BaseWindowMs: r.BaseMs, OutOfOrderness: o.Source.OutOfOrderness.Milliseconds(),
 		SkewMs: r.SkewMs, MaxEventBytes: r.MaxBytes, Shards: r.Shards,
 	}
+	if o.MaxAmount < lake.NoMaxAmount {
+		set.MaxAmount = o.MaxAmount
+	}
+	return set
 }
 
 func (o StreamingOptions) rules() ingest.Rules {
 	return ingest.Rules{
 		BaseMs: o.Source.BaseWindow.Milliseconds(), SkewMs: o.Source.Skew.Milliseconds(),
 		MaxBytes: o.Source.MaxBytes, Shards: max(1, o.Shards), Done: o.Start.Done, Source: o.Source.ID,
+		MaxAmount: shop.Units(o.MaxAmount),
 	}
 }
 

@@ -19,7 +19,7 @@ import "time"
 // environment's name is SHOPSTREAM_<SECTION>_<KEY>.
 type Config struct {
 	Kafka    Kafka    `yaml:"kafka" help:"Where events come from."`
-	Stream   Stream   `yaml:"stream" help:"How the streaming pipeline cuts time and how much it holds. base_window, out_of_orderness and shards are stored in a lake: it refuses others."`
+	Stream   Stream   `yaml:"stream" help:"How the streaming pipeline cuts time and how much it holds. base_window, out_of_orderness, shards, skew, max_event_bytes and max_amount are stored in a lake: it refuses others."`
 	Lake     Lake     `yaml:"lake" help:"Where files go."`
 	Gold     Gold     `yaml:"gold" help:"How the lake's events become the tables of gold. time_zone is stored with them: other business days are refused without --rebuild."`
 	Forecast Forecast `yaml:"forecast" help:"How demand is forecast from gold."`
@@ -60,6 +60,7 @@ type Stream struct {
 	Shards         int           `yaml:"shards" flag:"shards" default:"1" min:"1" max:"64" help:"files per window and category"`
 	Skew           time.Duration `yaml:"skew" default:"5m" min:"0s" max:"24h" help:"how far ahead of its Kafka timestamp an event may claim to be"`
 	MaxEventBytes  Size          `yaml:"max_event_bytes" default:"1MiB" min:"1KiB" max:"16MiB" help:"longest event; a longer one is a dead letter"`
+	MaxAmount      int64         `yaml:"max_amount" default:"1000000000000" min:"1" max:"1000000000000" help:"most that an order line may amount to (unit_price × quantity), in units of its currency; one of more is a dead letter"`
 	MaxDeadShare   float64       `yaml:"max_dead_share" flag:"max-dead-share" default:"0.05" min:"0" max:"1" help:"share of dead letters, from 10 on, above which there is a warning, and a bounded run ends with exit code 4 (1: never)"`
 	Bundle         time.Duration `yaml:"bundle" default:"250ms" min:"10ms" max:"10s" help:"longest time that a bundle is collected"`
 	BundleRecords  int           `yaml:"bundle_records" default:"32768" min:"1" max:"1000000" help:"most records in a bundle"`

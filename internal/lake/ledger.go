@@ -63,6 +63,7 @@ type Settings struct {
 	SkewMs         int64  `json:"skew_ms"`
 	MaxEventBytes  int    `json:"max_event_bytes"`
 	Shards         int    `json:"shards"`
+	MaxAmount      int64  `json:"max_amount,omitempty"` // of an order line, in units of its currency; 0: as much as DECIMAL(18,6) holds
 	State          State  `json:"state"`
 	// Upgraded: the lake was made with format 2, whose objects have no checksums.
 	Upgraded bool `json:"upgraded,omitempty"`
@@ -159,6 +160,13 @@ func checkNoLake(ctx context.Context, st Store) error {
 	return nil
 }
 
+// amountBound is a lake's MaxAmount as its setting is written.
+func amountBound(units int64) int64 { return cmp.Or(units, NoMaxAmount) }
+
+// NoMaxAmount is the setting that bounds nothing beyond DECIMAL(18,6); lakes
+// keep it as 0, as those of programs that had no other do.
+const NoMaxAmount = 1_000_000_000_000
+
 func settingsDiff(have, want Settings) []string {
 	var diff []string
 	add := func(name string, a, b any) {
@@ -173,6 +181,7 @@ func settingsDiff(have, want Settings) []string {
 	add("skew (ms)", have.SkewMs, want.SkewMs)
 	add("max_event_bytes", have.MaxEventBytes, want.MaxEventBytes)
 	add("shards", have.Shards, want.Shards)
+	add("max_amount", amountBound(have.MaxAmount), amountBound(want.MaxAmount))
 	return diff
 }
 

@@ -50,6 +50,7 @@ func TestInit(t *testing.T) {
 		"skew (ms) is 300000, asked for 1":                  func(s *Settings) { s.SkewMs = 1 },
 		"max_event_bytes is 1048576, asked for 7":           func(s *Settings) { s.MaxEventBytes = 7 },
 		"shards is 1, asked for 4":                          func(s *Settings) { s.Shards = 4 },
+		"max_amount is 1000000000000, asked for 500":        func(s *Settings) { s.MaxAmount = 500 },
 		"skew (ms) is 300000, asked for 1; shards is 1, as": func(s *Settings) { s.SkewMs, s.Shards = 1, 4 },
 	} {
 		other := anySettings

@@ -12,6 +12,9 @@ type Limits struct {
 	// Skew is how far an event's clock may be ahead of the timestamp of its
 	// Kafka record.
 	Skew time.Duration
+	// MaxAmount is the most that an order line may amount to, unit_price ×
+	// quantity; 0: MaxMoney.
+	MaxAmount Money
 }
 
 // DefaultLimits are 1 MiB and 5 minutes.

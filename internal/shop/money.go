@@ -14,6 +14,15 @@ type Money int64
 // MaxMoney is 999,999,999,999.999999, the largest DECIMAL(18,6).
 const MaxMoney Money = 1e18 - 1
 
+// Units is n of a currency's units, at most MaxMoney.
+func Units(n int64) Money {
+	const micro = 1e6
+	if n > int64(MaxMoney)/micro {
+		return MaxMoney
+	}
+	return Money(n) * micro
+}
+
 // moneyDigits and moneyScale are the 18 and the 6 of DECIMAL(18,6).
 const (
 	moneyDigits = 18

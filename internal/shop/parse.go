@@ -2,6 +2,7 @@ package shop
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -30,7 +31,10 @@ type Parser struct {
 }
 
 // NewParser returns a Parser that holds records to the limits.
-func NewParser(l Limits) *Parser { return &Parser{limits: l} }
+func NewParser(l Limits) *Parser {
+	l.MaxAmount = cmp.Or(l.MaxAmount, MaxMoney)
+	return &Parser{limits: l}
+}
 
 // Parse reads the Kafka value raw of a record with the timestamp recordTime
 // (ms): a valid event, or else the reason why it is none. It is a function of
@@ -44,8 +48,8 @@ func NewParser(l Limits) *Parser { return &Parser{limits: l} }
 //  3. event_id, event_type, product_id, user_id, session_id, category,
 //     product_name, country;
 //  4. of orders and cancellations: order_id, line, unit_price, quantity, both
-//     multiplied (bad_price on overflow), currency. Of other events these
-//     fields are ignored, whatever they hold;
+//     multiplied (amount_too_large), currency. Of other events these fields are
+//     ignored, whatever they hold;
 //  5. event_time: bad_event_time, ambiguous_event_time,
 //     event_time_out_of_range, event_time_in_future, bad_record_time.
 //
@@ -260,8 +264,12 @@ func (p *Parser) quantity(of EventType, price Money) int64 {
 		p.reject(BadQuantity, "expected an integer of 1 to %d, found %s", MaxCount, clip(b, 40))
 		return 0
 	}
-	if _, ok := price.Mul(q); !ok {
-		p.reject(BadPrice, "expected unit_price × quantity of at most %v, found %v × %d", MaxMoney, price, q)
+	if amount, ok := price.Mul(q); !ok || amount > p.limits.MaxAmount {
+		whose := "stream.max_amount"
+		if p.limits.MaxAmount == MaxMoney {
+			whose = "DECIMAL(18,6)"
+		}
+		p.reject(AmountTooLarge, "expected unit_price × quantity of at most %v (%s), found %v × %d", p.limits.MaxAmount, whose, price, q)
 	}
 	return q
 }

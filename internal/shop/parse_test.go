@@ -3,6 +3,9 @@ package shop_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -158,6 +161,53 @@ func TestParseLimits(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%+v at %d: %q; want %q", c.limits, c.recordTime, got, c.want)
+		}
+	}
+}
+
+// An order line of more than the limit is a dead letter that says so, and one of
+// just as much an event; what is no order has no amount.
+func TestMaxAmount(t *testing.T) {
+	value := func(kind, price string, quantity int64) []byte {
+		return fmt.Appendf(nil, `{"event_id":"3f1c9a52-0b7e-4d7a-9c1e-5a2b8f6d4e10","event_type":%q,"event_time":"2026-03-01T10:15:00Z","product_id":"P-1",`+
+			`"order_id":"o-1","line":1,"quantity":%d,"unit_price":%q,"currency":"EUR","schema_version":1}`, kind, quantity, price)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		limit := shop.Money(rapid.Int64Range(0, int64(shop.MaxMoney)).Draw(t, "limit"))
+		price := shop.Money(rapid.Int64Range(1, int64(shop.MaxMoney)).Draw(t, "price"))
+		quantity := rapid.Int64Range(1, shop.MaxCount).Draw(t, "quantity")
+		if rapid.Bool().Draw(t, "at the limit") && limit > 0 {
+			price, quantity = limit+shop.Money(rapid.Int64Range(0, 1).Draw(t, "above")), 1
+		}
+		kind := rapid.SampledFrom([]string{"order_created", "order_cancelled", "add_to_cart"}).Draw(t, "kind")
+		most := limit
+		if most == 0 {
+			most = shop.MaxMoney
+		}
+		amount := new(big.Int).Mul(big.NewInt(int64(price)), big.NewInt(quantity))
+		var want shop.Reason
+		switch {
+		case kind == "add_to_cart":
+		case price > shop.MaxMoney: // one above the largest limit
+			want = shop.BadPrice
+		case amount.Cmp(big.NewInt(int64(most))) > 0:
+			want = shop.AmountTooLarge
+		}
+		p := shop.NewParser(shop.Limits{MaxBytes: 1 << 20, Skew: time.Hour, MaxAmount: limit})
+		_, inv := p.Parse(value(kind, price.String(), quantity), shoptest.RecordTime)
+		switch {
+		case want == "" && inv != nil:
+			t.Fatalf("%v × %d, limit %v: %+v; want an event", price, quantity, limit, inv)
+		case want == "":
+		case inv == nil || inv.Reason != want:
+			t.Fatalf("%v × %d, limit %v: %+v; want %s", price, quantity, limit, inv, want)
+		case want == shop.AmountTooLarge && !strings.Contains(inv.Detail, "at most "+most.String()+" "):
+			t.Fatalf("%q does not say the limit %v", inv.Detail, most)
+		}
+	})
+	for units, want := range map[int64]shop.Money{0: 0, 1: 1e6, 999_999_999_999: 999_999_999_999e6, 1e12: shop.MaxMoney, math.MaxInt64: shop.MaxMoney} {
+		if got := shop.Units(units); got != want {
+			t.Errorf("Units(%d) = %v; want %v", units, got, want)
 		}
 	}
 }

@@ -22,6 +22,7 @@ const (
 	UnknownEventType   Reason = "unknown_event_type"
 	BadPrice           Reason = "bad_price"
 	BadQuantity        Reason = "bad_quantity"
+	AmountTooLarge     Reason = "amount_too_large" // unit_price × quantity is more than Limits.MaxAmount
 	// NegativeCancellation is an order_cancelled of a quantity below 0, which
 	// would be a sale: a C invoice of Online Retail with a positive quantity.
 	NegativeCancellation Reason = "negative_cancellation"
@@ -55,7 +56,7 @@ func BadValue(name string) Reason { return Reason("bad_value:" + name) }
 func Reasons() []Reason {
 	rs := []Reason{
 		NullValue, TooLarge, BadUTF8, MalformedJSON, DuplicateKey, NewerSchemaVersion, UnknownEventType,
-		BadPrice, BadQuantity, NegativeCancellation, BadCurrency,
+		BadPrice, BadQuantity, AmountTooLarge, NegativeCancellation, BadCurrency,
 		BadEventTime, AmbiguousEventTime, EventTimeOutOfRange, EventTimeInFuture, BadRecordTime,
 	}
 	for _, f := range []field{fSchemaVersion, fEventID, fEventType, fEventTime, fProductID, fOrderID, fUnitPrice, fQuantity, fCurrency} {

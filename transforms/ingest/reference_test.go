@@ -36,7 +36,7 @@ func referenceOf(batches []kafkaio.RecordBatch, rules Rules) reference {
 		}
 	}
 	kept := map[string][]shop.Event{} // by file
-	parser := shop.NewParser(limits(rules.SkewMs, rules.MaxBytes))
+	parser := shop.NewParser(rules.limits())
 	for _, b := range records(batches) {
 		r, partition := b.Records[0], b.Partition
 		bronze := lake.BronzeRow{Topic: topic, KafkaPartition: partition, KafkaOffset: r.Offset, KafkaTimestamp: r.Timestamp * 1000, CreateTime: r.CreateTime, Key: r.Key, Value: r.Value}

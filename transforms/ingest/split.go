@@ -48,6 +48,8 @@ type Rules struct {
 	SkewMs   int64 // how far an event may be ahead of its record's timestamp
 	MaxBytes int   // largest value that is parsed
 	Shards   int   // files a category and window
+	// MaxAmount is the most that an order line may amount to; 0: shop.MaxMoney.
+	MaxAmount shop.Money
 	// Done is the end of the newest base window that is final, ms, or
 	// kafkaio.NoTime: on-time events up to it are in the lake already and are
 	// passed over.
@@ -147,13 +149,20 @@ type batch struct {
 	data []byte
 }
 
+// limits are those of an event's time.
 func limits(skewMs int64, maxBytes int) shop.Limits {
 	return shop.Limits{MaxBytes: maxBytes, Skew: time.Duration(skewMs) * time.Millisecond}
 }
 
+func (r Rules) limits() shop.Limits {
+	l := limits(r.SkewMs, r.MaxBytes)
+	l.MaxAmount = r.MaxAmount
+	return l
+}
+
 func (fn *splitFn) Setup() {
 	fn.windows = kafkaio.Windowing{Base: fn.Rules.BaseMs}
-	fn.parser = shop.NewParser(limits(fn.Rules.SkewMs, fn.Rules.MaxBytes))
+	fn.parser = shop.NewParser(fn.Rules.limits())
 }
 
 func (fn *splitFn) StartBundle(_ func(beam.EventTime, string, []byte)) {
