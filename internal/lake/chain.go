@@ -186,14 +186,11 @@ func (l *Ledger) checkChains(ctx context.Context, st Store) error {
 		}
 		switch {
 		case lost != "":
-			return fmt.Errorf("%s in %s is %w: %w: %s says %d, found %d, and files of its window are there. Restore it from a copy",
-				lost, st.URI(), ErrDamaged, errChain, c.of, c.want.Rows, c.have.Rows)
+			return fault(st, lost, fmt.Errorf("%w: %w: %s says %d, found %d, and files of its window are there", ErrMissing, errChain, c.of, c.want.Rows, c.have.Rows), "Restore it from a copy")
 		case c.want.Rows != c.have.Rows:
-			return fmt.Errorf("%s in %s is %w: %w: %s says %d, found %d. Restore the folder from a copy",
-				c.dir, st.URI(), ErrDamaged, errChain, c.of, c.want.Rows, c.have.Rows)
+			return fault(st, c.dir, fmt.Errorf("%w: %s says %d, found %d", errChain, c.of, c.want.Rows, c.have.Rows), "Restore the folder from a copy")
 		}
-		return fmt.Errorf("%s in %s is %w: %w: there are as many as %s says, %d, but one or more are not those that were sealed, as if an older copy had been put in their place. Restore the folder from a copy",
-			c.dir, st.URI(), ErrDamaged, errChain, c.of, c.want.Rows)
+		return fault(st, c.dir, fmt.Errorf("%w: there are as many as %s says, %d, but one or more are not those that were sealed, as if an older copy had been put in their place", errChain, c.of, c.want.Rows), "Restore the folder from a copy")
 	}
 	return nil
 }

@@ -246,17 +246,17 @@ func TestLost(t *testing.T) {
 		}
 		before := names(t, st)
 		_, err := ReadLedger(t.Context(), st)
-		if !errors.Is(err, errLost) || !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), name) {
+		if !errors.Is(err, ErrMissing) || !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if name == settingsName {
-			if err := Init(t.Context(), st, anySettings); !errors.Is(err, errLost) {
+			if err := Init(t.Context(), st, anySettings); !errors.Is(err, ErrMissing) {
 				t.Errorf("a new lake over the old one: %v", err)
 			}
 			if err := st.Delete(t.Context(), witnessOf(name)); err != nil {
 				t.Fatal(err)
 			}
-			if err := Init(t.Context(), st, anySettings); !errors.Is(err, errLost) {
+			if err := Init(t.Context(), st, anySettings); !errors.Is(err, ErrMissing) {
 				t.Errorf("a new lake over the old one, whose copy is gone, too: %v", err)
 			}
 			continue

@@ -32,6 +32,9 @@ const (
 // what the ledger says.
 var ErrBroken = errors.New("broken")
 
+// madeFromBronze is what to do about a file that bronze has the records of.
+const madeFromBronze = "Restore it from a copy, or make the lake again from bronze with rebuild"
+
 // damage is an error of what is in a file, and not of reading it.
 func damage(f string, args ...any) error { return damageError{fmt.Errorf(f, args...)} }
 
@@ -94,9 +97,9 @@ func readEvents(ctx context.Context, st Store, f File, from, to int64, o *ReadOp
 	case err == nil, errors.Is(err, errStop):
 		return err
 	case errors.As(err, &bad):
-		return fmt.Errorf("lake %s: %s is %w: %w: restore it from a copy, or delete its date and have it written again from bronze", st.URI(), f.Name, ErrBroken, bad.error)
+		return &Fault{Object: f.Name, Lake: st.URI(), Kind: ErrBroken, Err: bad.error, Do: madeFromBronze}
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: the ledger names it, so it is %w: restore it from a copy, or read the ledger again if the date was compacted meanwhile", err, ErrBroken)
+		return &Fault{Object: f.Name, Lake: st.URI(), Kind: ErrBroken, Err: fmt.Errorf("%w, but the ledger names it: %w", ErrMissing, err), Do: madeFromBronze + ". If the date was compacted meanwhile, run this again"}
 	default:
 		return fmt.Errorf("read %s: %w", f.Name, err)
 	}

@@ -93,7 +93,7 @@ func standing(ctx context.Context, st Store) (out map[civil.Date]Publication, br
 		case err != nil:
 			return nil, nil, err
 		case !ok:
-			broken = append(broken, goldDamage(st, publicationName(date), fmt.Errorf("%w, but %s is there", errLost, info.Name)))
+			broken = append(broken, goldDamage(st, publicationName(date), fmt.Errorf("%w, but %s is there", ErrMissing, info.Name)))
 		}
 	}
 	return out, broken, nil
@@ -119,7 +119,11 @@ func readPublication(ctx context.Context, st Store, name string, date civil.Date
 	case errors.Is(err, fs.ErrNotExist):
 		return p, false, nil
 	case errors.Is(err, ErrDamaged):
-		return p, false, fmt.Errorf("%w, or have it made again: %s", err, makeAgain(name))
+		var f *Fault
+		if errors.As(err, &f) && f.Object == name {
+			err = fault(st, name, f.Err, f.Do+", or have it made again: "+makeAgain(name))
+		}
+		return p, false, err
 	case err != nil:
 		return p, false, err
 	case p.Date != date:
@@ -147,5 +151,5 @@ func goldDamage(st Store, name string, err error) error {
 	if _, ok := goldFiled(predictionsTable, name); ok {
 		what = "delete it and " + predictionsDir + "/ of its date, and run predict"
 	}
-	return fmt.Errorf("%s in %s is %w: %w. Restore it from a copy, or %s", name, st.URI(), ErrDamaged, err, what)
+	return fault(st, name, err, "Restore it from a copy, or "+what)
 }

@@ -74,7 +74,7 @@ func ReadGold[T GoldRow](ctx context.Context, st Store, table string, date civil
 		case !here && !named:
 			return nil, notExist(st.URI(), name)
 		case !here:
-			err = goldDamage(st, name, errLost)
+			err = goldDamage(st, name, ErrMissing)
 		case !ok:
 			old, oldErr := hasOldObjects(ctx, st)
 			if oldErr != nil {
@@ -83,7 +83,7 @@ func ReadGold[T GoldRow](ctx context.Context, st Store, table string, date civil
 			if table == predictionsTable && old {
 				return DecodeRows[T](data)
 			}
-			err = goldDamage(st, publicationOf(table, date), fmt.Errorf("%w, but %s is there", errLost, name))
+			err = goldDamage(st, publicationOf(table, date), fmt.Errorf("%w, but %s is there", ErrMissing, name))
 		default:
 			hash := Hash(data)
 			f, known := p.file(table, int64(len(data)), hash)
@@ -193,7 +193,7 @@ func (g *GoldFiles) of(ctx context.Context, st Store, table string) ([]Info, err
 		if !ok {
 			if old, err := hasOldObjects(ctx, st); err != nil || !old || table != predictionsTable {
 				if err == nil {
-					err = goldDamage(st, publicationOf(table, date), fmt.Errorf("%w, but %s is there", errLost, info.Name))
+					err = goldDamage(st, publicationOf(table, date), fmt.Errorf("%w, but %s is there", ErrMissing, info.Name))
 				}
 				return nil, err
 			}
@@ -210,7 +210,7 @@ func (g *GoldFiles) of(ctx context.Context, st Store, table string) ([]Info, err
 	}
 	for date, p := range published {
 		if _, named := p.Tables[table]; named && !there[date] {
-			return nil, goldDamage(st, GoldName(table, date), errLost)
+			return nil, goldDamage(st, GoldName(table, date), ErrMissing)
 		}
 	}
 	return files, nil
@@ -321,7 +321,7 @@ func (g *GoldFiles) Damaged(ctx context.Context, st Store, standing map[civil.Da
 			name := GoldName(table, date)
 			info, there := files[name]
 			if !there {
-				out[date] = goldDamage(st, name, errLost)
+				out[date] = goldDamage(st, name, ErrMissing)
 			} else if _, ok := p.file(table, info.Size, g.hashes[info]); !ok {
 				out[date] = p.wrong(st, table, name, info.Size, g.hashes[info])
 			}

@@ -154,7 +154,7 @@ func checkNoLake(ctx context.Context, st Store) error {
 			return err
 		}
 		if strings.HasPrefix(info.Name, rowsDir) || strings.HasPrefix(info.Name, metricsRowsDir) || info.Name == sealName || info.Name == closedName {
-			return fmt.Errorf("%s in %s is %w: %w, but %s is there: restore it from a copy, or use another lake", settingsName, st.URI(), ErrDamaged, errLost, info.Name)
+			return fault(st, settingsName, fmt.Errorf("%w, but %s is there", ErrMissing, info.Name), "Restore it from a copy, or use another lake")
 		}
 	}
 	return nil

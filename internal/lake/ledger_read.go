@@ -33,10 +33,6 @@ type Ledger struct {
 // ErrNoLake is wrapped by ReadLedger where there is no lake.
 var ErrNoLake = errors.New("there is no lake")
 
-// ErrDamaged is wrapped by the error of an object of the ledger that is not
-// what was written.
-var ErrDamaged = errors.New("damaged")
-
 // closedReads is how often a ledger is read whose end does not fit its rows.
 const closedReads = 3
 
@@ -56,7 +52,7 @@ func ReadLedger(ctx context.Context, st Store) (*Ledger, error) {
 			}
 		}
 		// A run may have gone on with the lake meanwhile and sealed other rows.
-		again := errors.Is(err, errChain) || errors.Is(err, errLost)
+		again := errors.Is(err, errChain) || errors.Is(err, ErrMissing)
 		if err == nil || !again || n == closedReads {
 			return l, err
 		}
@@ -227,8 +223,4 @@ func Parallel(n, limit int, do func(i int) error) error {
 	}
 	wg.Wait()
 	return first
-}
-
-func damaged(st Store, name string, err error) error {
-	return fmt.Errorf("%s in %s is %w: %w. It was written whole, so the storage has changed it since: restore it from a copy", name, st.URI(), ErrDamaged, err)
 }

@@ -62,7 +62,7 @@ func (m *MetricsFiles) of(ctx context.Context, st Store, folder string) ([]Info,
 			}
 			info, ok := there[f.Name]
 			if !ok {
-				return nil, metricsDamage(st, f.Name, errLost)
+				return nil, metricsDamage(st, f.Name, ErrMissing)
 			}
 			files, want = append(files, info), append(want, f)
 		}
@@ -98,7 +98,7 @@ func (m *MetricsFiles) of(ctx context.Context, st Store, folder string) ([]Info,
 }
 
 func metricsDamage(st Store, name string, err error) error {
-	return fmt.Errorf("%s in %s is %w: %w. Restore it from a copy, or make the lake again from bronze with rebuild", name, st.URI(), ErrDamaged, err)
+	return fault(st, name, err, madeFromBronze)
 }
 
 // visible are the rows of final metrics, held to their chain.

@@ -81,14 +81,12 @@ func getWitnessed(ctx context.Context, st Store, name string, v any) error {
 
 // lost is the error of an object whose witness is there.
 func lost(st Store, name string) error {
-	what := fmt.Sprintf("copy %s to it", witnessOf(name))
+	what := fmt.Sprintf("Copy %s to it", witnessOf(name))
 	switch name {
 	case sealName, metricsSealName:
-		what = "restore it from a copy, or read the topic into a new lake"
+		what = "Restore it from a copy, or read the topic into a new lake"
 	case closedName:
 		what += fmt.Sprintf(", or, if the lake is not at its end any more, delete %s", witnessOf(name))
 	}
-	return fmt.Errorf("%s in %s is %w: %w, but %s says that it was: %s", name, st.URI(), ErrDamaged, errLost, witnessOf(name), what)
+	return fault(st, name, fmt.Errorf("%w, but %s says that it was", ErrMissing, witnessOf(name)), what)
 }
-
-var errLost = errors.New("it is missing")

@@ -49,38 +49,62 @@ func (r *Registry) Newest(ctx context.Context, name string) (Pointer, error) {
 }
 
 func (r *Registry) newest(ctx context.Context, name string) (Pointer, error) {
-	newest := 0
-	for info, err := range r.store.List(ctx, path.Dir(pointerName(name, 0))+"/") {
+	newest, copied := 0, 0
+	// In the order of names: the copies first. What was copied when they are listed
+	// was put before, and is listed after them.
+	for info, err := range r.store.List(ctx, modelsDir+"/"+name+"/"+pointerDir) {
 		if err != nil {
 			return Pointer{}, err
 		}
-		if n, ok := pointerNumber(name, info.Name); ok {
+		switch n := changeNumber(info.Name); info.Name {
+		case pointerName(name, n):
 			newest = max(newest, n)
+		case witnessName(name, n):
+			copied = max(copied, n)
 		}
 	}
-	if newest == 0 {
+	switch {
+	case copied > newest:
+		return Pointer{}, r.lostChange(name, copied)
+	case newest == 0:
 		return Pointer{}, nil
 	}
-	at := pointerName(name, newest)
+	return r.readChange(ctx, name, newest)
+}
+
+// readChange reads a change of the champion.
+func (r *Registry) readChange(ctx context.Context, name string, number int) (Pointer, error) {
+	at := pointerName(name, number)
 	text, err := r.read(ctx, at, maxManifestBytes)
 	if err != nil {
 		return Pointer{}, err
 	}
-	p, err := parsePointer(text)
-	if err == nil && p.Number != newest {
-		err = fmt.Errorf("expected change %d, found %d", newest, p.Number)
+	p, err := parsePointer(at, text)
+	if err == nil && p.Number != number {
+		err = fmt.Errorf("expected change %d, found %d", number, p.Number)
 	}
 	if err != nil {
-		return Pointer{}, fmt.Errorf("%w; without this object the change before it holds again", r.corrupt(at, err))
+		return Pointer{}, r.fault(at, err, fmt.Sprintf("Copy %s to it, which is the same, or delete both: then the change before it holds again", witnessName(name, number)))
 	}
 	return p, nil
 }
 
-// pointerNumber returns the number of a change; false if the object is none.
-func pointerNumber(name, object string) (int, bool) {
-	digits, ok := strings.CutSuffix(path.Base(object), ".json")
+// lostChange is the error of a change whose copy is there.
+func (r *Registry) lostChange(name string, number int) error {
+	was := witnessName(name, number)
+	return r.fault(pointerName(name, number), fmt.Errorf("%w, but %s says that it was", lake.ErrMissing, was),
+		fmt.Sprintf("Copy %s to it; or delete that, too, and the newest change that is there holds", was))
+}
+
+// changeNumber returns the number that the name of a change, or of its copy, ends
+// with; 0 if it has none.
+func changeNumber(object string) int {
+	digits, _ := strings.CutSuffix(path.Base(object), ".json")
 	n, err := strconv.Atoi(digits)
-	return n, ok && err == nil && n > 0 && object == pointerName(name, n)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // Promote makes a version the champion, after its files were held to their hashes.
@@ -215,11 +239,12 @@ func (r *Registry) change(ctx context.Context, name string, number int, decide f
 		}
 		e.Changed = r.now().UTC().Truncate(time.Second)
 		next := p.then(e)
-		text, err := encodePointer(next)
+		at := pointerName(name, next.Number)
+		text, err := encodePointer(at, next)
 		if err != nil {
 			return fail(err)
 		}
-		err = r.store.PutNew(ctx, pointerName(name, next.Number), text)
+		err = r.store.PutNew(ctx, at, text)
 		if errors.Is(err, lake.ErrExists) {
 			last = next.Number
 			continue
@@ -229,6 +254,9 @@ func (r *Registry) change(ctx context.Context, name string, number int, decide f
 		}
 		if err := r.store.Sync(ctx); err != nil {
 			return fail(err)
+		}
+		if err := r.store.Put(ctx, witnessName(name, next.Number), text); err != nil {
+			return fail(fmt.Errorf("change %d is made, but not its copy: %w", next.Number, err))
 		}
 		return next, nil
 	}

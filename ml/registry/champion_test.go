@@ -110,6 +110,11 @@ func TestChampion(t *testing.T) {
 	if err := st.Delete(t.Context(), at); err != nil {
 		t.Fatal(err)
 	}
+	p, err = r.Champion(t.Context(), "m")
+	refused(p, err, ErrCorrupt, "pointer.was/000010.json says that it was")
+	if err := st.Delete(t.Context(), witnessName("m", 10)); err != nil {
+		t.Fatal(err)
+	}
 	if p, err := r.Champion(t.Context(), "m"); err != nil || p.Champion != b {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -236,7 +241,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	for i := range p.History {
 		p.History[i].Removed = slices.Repeat([]string{a}, maxRemoved)
 	}
-	text, err := encodePointer(p)
+	text, err := encodePointer(pointerName("m", p.Number), p)
 	if err != nil || len(text) > maxManifestBytes {
 		t.Errorf("the largest pointer has %d bytes, %v", len(text), err)
 	}

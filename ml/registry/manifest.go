@@ -90,7 +90,7 @@ func parseManifest(text []byte) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("manifest: expected at most %d bytes, found %d", maxManifestBytes, len(text))
 	}
 	var s stored
-	if err := decode(text, &s, manifestFormat); err != nil {
+	if err := decode(text, &s, manifestFormat, manifestFormat); err != nil {
 		return Manifest{}, fmt.Errorf("manifest: %w", err)
 	}
 	m := s.Manifest
@@ -103,9 +103,9 @@ func parseManifest(text []byte) (Manifest, error) {
 	return m, m.validate()
 }
 
-// decode reads one JSON object of that format, strictly. The format is looked at
+// decode reads one JSON object of these formats, strictly. The format is looked at
 // first: a newer one may have more fields.
-func decode(text []byte, v any, format int) error {
+func decode(text []byte, v any, oldest, newest int) error {
 	var head struct {
 		Format int `json:"format"`
 	}
@@ -113,10 +113,10 @@ func decode(text []byte, v any, format int) error {
 		return fmt.Errorf("expected a JSON object: %w", err)
 	}
 	switch {
-	case head.Format > format:
-		return fmt.Errorf("expected format %d, found %d: use a newer program", format, head.Format)
-	case head.Format != format:
-		return fmt.Errorf("expected format %d, found %d", format, head.Format)
+	case head.Format > newest:
+		return fmt.Errorf("expected format %d, found %d: use a newer program", newest, head.Format)
+	case head.Format < oldest:
+		return fmt.Errorf("expected format %d, found %d", newest, head.Format)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

@@ -171,23 +171,24 @@ func FuzzPointer(f *testing.F) {
 	const a, b = "20260301T120000Z-1a2b3c4d", "20260302T120000Z-1a2b3c4d"
 	p := Pointer{Champion: b, Challenger: a, Share: 0.5, Earlier: []string{a}}
 	p = p.then(Entry{Action: Promoted, Changed: start, Reason: "why"}).then(Entry{Action: Pruned, Changed: start, Reason: "why", Removed: []string{a}})
-	text, err := encodePointer(p)
+	at := pointerName("m", p.Number)
+	text, err := encodePointer(at, p)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(text)
 	f.Add([]byte(`{"format":1,"number":1,"history":[{"number":1,"action":"promote","changed":"2026-03-01T12:00:00Z","reason":"x"}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := parsePointer(text)
+		p, err := parsePointer(at, text)
 		if err != nil {
 			return
 		}
 		p.Since()
-		again, err := encodePointer(p)
+		again, err := encodePointer(at, p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := parsePointer(again)
+		back, err := parsePointer(at, again)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 const (
 	modelsDir    = "models"
 	pointerDir   = "pointer"
+	witnessDir   = "pointer.was" // beside it: the copy of each change
 	manifestName = "manifest.json"
 
 	versionTime = "20060102T150405Z"
@@ -58,6 +59,11 @@ func fileName(name, version, file string) string {
 // pointerName is the object of a change.
 func pointerName(name string, number int) string {
 	return fmt.Sprintf("%s/%s/%s/%06d.json", modelsDir, name, pointerDir, number)
+}
+
+// witnessName is the copy of a change, by which a lost one is missed.
+func witnessName(name string, number int) string {
+	return fmt.Sprintf("%s/%s/%s/%06d.json", modelsDir, name, witnessDir, number)
 }
 
 // splitName takes the name of an object apart; false if it is none of a registry.

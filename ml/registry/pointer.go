@@ -13,7 +13,9 @@ import (
 )
 
 const (
-	pointerFormat = 1
+	// A pointer of format 1, of older programs, has no checksum.
+	pointerFormat   = 2
+	pointerUnsummed = 1
 	// A change names those before it, so that one read tells all. These bounds keep
 	// it below maxManifestBytes.
 	maxHistory = 100
@@ -89,28 +91,50 @@ func (p Pointer) then(e Entry) Pointer {
 
 // storedPointer is a pointer as it is written.
 type storedPointer struct {
-	Format int `json:"format"`
+	Format int    `json:"format"`
+	Sum    string `json:"sum,omitempty"`
 	Pointer
 }
 
-func encodePointer(p Pointer) ([]byte, error) {
+// sum is a pointer's checksum under its object's name: the start of a SHA-256.
+func (p Pointer) sum(at string) (string, error) {
+	text, err := json.Marshal(p)
+	return hash(append([]byte(at+"\x00"), text...))[:16], err
+}
+
+// encodePointer is the content of the object at.
+func encodePointer(at string, p Pointer) ([]byte, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
+	}
+	sum, err := p.sum(at)
+	if err != nil {
+		return nil, fmt.Errorf("pointer: %w", err)
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
-	if err := e.Encode(storedPointer{pointerFormat, p}); err != nil {
+	if err := e.Encode(storedPointer{pointerFormat, sum, p}); err != nil {
 		return nil, fmt.Errorf("pointer: %w", err)
 	}
 	return b.Bytes(), nil
 }
 
 // parsePointer reads the text of a pointer, strictly.
-func parsePointer(text []byte) (Pointer, error) {
+func parsePointer(at string, text []byte) (Pointer, error) {
 	var s storedPointer
-	if err := decode(text, &s, pointerFormat); err != nil {
+	if err := decode(text, &s, pointerUnsummed, pointerFormat); err != nil {
 		return Pointer{}, fmt.Errorf("pointer: %w", err)
+	}
+	want := ""
+	if s.Format != pointerUnsummed {
+		var err error
+		if want, err = s.sum(at); err != nil {
+			return Pointer{}, fmt.Errorf("pointer: %w", err)
+		}
+	}
+	if s.Sum != want {
+		return Pointer{}, fmt.Errorf("pointer: its checksum is %q, but that of its content under this name is %q", s.Sum, want)
 	}
 	return s.Pointer, s.validate()
 }

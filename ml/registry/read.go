@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"example.com/shopstream/internal/lake"
 )
 
 // ErrCorrupt is wrapped by the error of an object that is not what was put.
@@ -29,6 +31,10 @@ func (r *Registry) read(ctx context.Context, name string, most int64) (data []by
 }
 
 func (r *Registry) corrupt(name string, err error) error {
-	return fmt.Errorf("%s in %s is %w: %w. It is written once, so something changed it since, or it is no model of this registry: restore it from a copy, or train and promote another version",
-		name, r.store.URI(), ErrCorrupt, err)
+	return r.fault(name, err, "It is written once, so something changed it since, or it is no model of this registry: restore it from a copy, or train and promote another version")
+}
+
+// fault is the error of an object that is not as it was put; do says what to do.
+func (r *Registry) fault(name string, err error, do string) error {
+	return &lake.Fault{Object: name, Lake: r.store.URI(), Kind: ErrCorrupt, Err: err, Do: do}
 }

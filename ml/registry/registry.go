@@ -4,6 +4,7 @@
 //	models/<name>/<version>/model.json      files of a version, and last of all
 //	models/<name>/<version>/manifest.json   what it is (Manifest)
 //	models/<name>/pointer/000007.json       the seventh change of champion or challenger
+//	models/<name>/pointer.was/000007.json   its copy
 //
 // A version is a UTC time and the hash of its manifest, which has the hashes of
 // its files: 20260301T120000Z-1a2b3c4d. It is written once and never changed. A
@@ -12,7 +13,9 @@
 //
 // Changes of the champion are numbered objects, each put only if there is none of
 // its number: of several writers one succeeds, and the others look again. So none
-// is lost, on a folder as in a bucket, and no lock is needed.
+// is lost, on a folder as in a bucket, and no lock is needed. Each is copied after it
+// was put: where storage loses the newest change, or all of them, its copy says so,
+// and no change before it holds again (ErrCorrupt).
 //
 // What is read is bounded by sizes that are checked before, and held to its hash
 // after: a damaged or foreign file is an error (ErrCorrupt), never a wrong model.
@@ -179,7 +182,7 @@ func (r *Registry) file(ctx context.Context, m Manifest, file string) ([]byte, e
 	data, err := r.read(ctx, at, f.Bytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, r.corrupt(at, fmt.Errorf("the manifest names it, but it is gone: %w", err))
+		return nil, r.corrupt(at, fmt.Errorf("%w, but the manifest names it", lake.ErrMissing))
 	case err != nil:
 		return nil, err
 	case int64(len(data)) != f.Bytes:

@@ -185,7 +185,7 @@ func TestCorrupt(t *testing.T) {
 			"a shorter file":    {func(f, m []byte) ([]byte, []byte) { return f[:3], m }, "expected 7 bytes, found 3"},
 			"an empty file":     {func(_, m []byte) ([]byte, []byte) { return []byte{}, m }, "expected 7 bytes, found 0"},
 			"a longer file":     {func(f, m []byte) ([]byte, []byte) { return append(f, 0), m }, "expected at most 7 bytes, found 8"},
-			"no file":           {func(_, m []byte) ([]byte, []byte) { return nil, m }, "it is gone"},
+			"no file":           {func(_, m []byte) ([]byte, []byte) { return nil, m }, "it is missing"},
 			"an empty manifest": {func(f, _ []byte) ([]byte, []byte) { return f, []byte{} }, "expected a JSON object"},
 			"half a manifest":   {func(f, m []byte) ([]byte, []byte) { return f, m[:len(m)/2] }, "expected a JSON object"},
 			"two manifests":     {func(f, m []byte) ([]byte, []byte) { return f, append(m, m...) }, "expected a JSON object"},
