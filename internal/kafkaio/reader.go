@@ -293,7 +293,9 @@ func (r *reader) status(st *restriction) Status {
 	for i := range st.Parts {
 		p := &st.Parts[i]
 		ps := PartitionStatus{Partition: p.ID, Next: p.Next, High: p.High, Lag: UnknownLag}
-		if f := r.fetchers[p.ID]; f != nil {
+		if p.done() { // nothing more is wanted of it, and nobody asks
+			ps.Lag = 0
+		} else if f := r.fetchers[p.ID]; f != nil {
 			ps.told = f.told
 			ps.told.status(&ps)
 		}

@@ -443,3 +443,19 @@ func TestSplitRestriction(t *testing.T) {
 		t.Errorf("partitions (-want +got):\n%s", diff)
 	}
 }
+
+// TestStatusAtTheEnd: a partition that a bounded read has come to the end of has
+// no lag, though nobody asks its leader any more; one that is asked in vain has an
+// unknown one.
+func TestStatusAtTheEnd(t *testing.T) {
+	r := &reader{fetchers: map[int32]*fetcher{0: {told: newTold()}, 1: {told: newTold()}}}
+	for _, tc := range []struct {
+		end  int64
+		want int64
+	}{{5, 0}, {6, UnknownLag}, {noEnd, UnknownLag}} {
+		s := r.status(&restriction{Parts: []partState{{ID: 0, Next: 5, End: 5}, {ID: 1, Next: 5, End: tc.end}}})
+		if got := s.Lag(); got != tc.want {
+			t.Errorf("read up to 5 of %d: lag %d, expected %d", tc.end, got, tc.want)
+		}
+	}
+}

@@ -135,7 +135,7 @@ type Status struct {
 type PartitionStatus struct {
 	Partition int32
 	Next      int64 // the next offset to read
-	Lag       int64 // records in the log that were not read, up to the high watermark; UnknownLag: the leader does not say
+	Lag       int64 // records in the log that were not read, up to the high watermark, 0 where a bounded read has come to its end; UnknownLag: the leader does not say
 	High      int64 // the partition's clock, ms, or NoTime
 
 	Silent  time.Duration // for how long fetches have not been answered; 0 where none is wanted, since reading is behind
