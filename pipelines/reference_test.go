@@ -146,12 +146,11 @@ func (c *referenceClock) observe(event, record time.Time) {
 	c.values = append(c.values, v)
 	c.values = c.values[max(0, len(c.values)-128):]
 	now := time.Time{}
-	switch newest := slices.SortedFunc(slices.Values(c.values), func(a, b time.Time) int { return b.Compare(a) }); {
-	case record.Sub(event) <= 5*time.Minute:
+	if record.Sub(event) <= 5*time.Minute {
 		now = v
-	case len(newest) >= 32:
+	} else if newest := slices.SortedFunc(slices.Values(c.values), func(a, b time.Time) int { return b.Compare(a) }); len(newest) >= 32 {
 		now = newest[31]
-	case len(newest) >= 8:
+	} else if len(newest) >= 8 {
 		now = newest[len(newest)-1]
 	}
 	if now.After(c.now) {
