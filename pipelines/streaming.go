@@ -38,6 +38,8 @@ type StreamingOptions struct {
 	// MaxDeadShare is the share of dead letters above which a job in this process
 	// warns; 1: never.
 	MaxDeadShare float64
+	// MaxLateShare is likewise of late events among the valid ones.
+	MaxLateShare float64
 	// GoesOn says that the source which ends goes on another time: the lake's last
 	// day is not complete by that end.
 	GoesOn bool

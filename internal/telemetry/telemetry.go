@@ -6,6 +6,7 @@ package telemetry
 import (
 	"maps"
 	"math"
+	"strconv"
 	"sync"
 	"time"
 
@@ -24,6 +25,10 @@ var (
 	Dead = counters("shopstream_dead_letters_total", "Dead letters written, by reason.", "reason")
 	File = counters("shopstream_files_total", "Data files written, by lane.", "lane")
 	Size = counters("shopstream_file_bytes_total", "Bytes of data files written, by lane.", "lane")
+
+	ValidEvents = counters("shopstream_valid_events_total", "Valid events read, by partition.", "partition")
+	LateEvents  = counters("shopstream_late_events_total", "Of the valid events read, those that were late, by partition.", "partition")
+	LateShare   = gauge("shopstream_late_share", "Share of late events among the valid ones of about the last minute; above stream.max_late_share there is a warning.")
 
 	GoldDays = counter("shopstream_gold_days_total", "Business days that gold has made.")
 
@@ -68,6 +73,25 @@ type Progress struct {
 
 	Refused     map[string]int64 // of Read, the records that are no valid event, by reason
 	LastRefused DeadLetter       // one of them, the newest that was told
+
+	Valid    map[int32]Valid // of Read, the valid events, by partition
+	LastLate LateEvent       // a late one of them, the newest that was told
+	TooLate  string          // what was found last, if too many events are late; "": they are not
+}
+
+// Valid counts valid events as they are read.
+type Valid struct {
+	Events   int64
+	Late     int64 // of Events
+	Producer int64 // of Late, those whose record the producer stamped
+}
+
+// LateEvent is a valid event that came late.
+type LateEvent struct {
+	Partition int32
+	Offset    int64
+	Time      int64 // of the event, ms
+	Clock     int64 // its partition's, ms
 }
 
 // DeadLetter is a record that is no valid event.
@@ -87,7 +111,7 @@ var progress = struct {
 }{Progress: empty()}
 
 func empty() Progress {
-	return Progress{Dead: map[string]int64{}, Provisional: map[string]int64{}, Final: map[string]int64{}, Refused: map[string]int64{}}
+	return Progress{Dead: map[string]int64{}, Provisional: map[string]int64{}, Final: map[string]int64{}, Refused: map[string]int64{}, Valid: map[int32]Valid{}}
 }
 
 // Snapshot returns the progress so far.
@@ -96,6 +120,7 @@ func Snapshot() Progress {
 	defer progress.Unlock()
 	p := progress.Progress
 	p.Dead, p.Provisional, p.Final, p.Refused = maps.Clone(p.Dead), maps.Clone(p.Provisional), maps.Clone(p.Final), maps.Clone(p.Refused)
+	p.Valid = maps.Clone(p.Valid)
 	return p
 }
 
@@ -120,6 +145,33 @@ func ObserveRefused(reasons map[string]int64, one DeadLetter) {
 		progress.Refused[reason] += n
 	}
 	progress.LastRefused = one
+}
+
+// ObserveValid adds the valid events among records that were read, by partition,
+// and a late one of them, if there is any.
+func ObserveValid(counts map[int32]Valid, late LateEvent) {
+	progress.Lock()
+	defer progress.Unlock()
+	for partition, n := range counts {
+		p := progress.Valid[partition]
+		p.Events, p.Late, p.Producer = p.Events+n.Events, p.Late+n.Late, p.Producer+n.Producer
+		progress.Valid[partition] = p
+		label := strconv.Itoa(int(partition))
+		ValidEvents.WithLabelValues(label).Add(float64(n.Events))
+		LateEvents.WithLabelValues(label).Add(float64(n.Late))
+		if n.Late > 0 {
+			progress.LastLate = late
+		}
+	}
+}
+
+// ObserveLateShare notes the share of late events of a while, and what to tell
+// of it; "": nothing.
+func ObserveLateShare(share float64, tooLate string) {
+	LateShare.Set(share)
+	progress.Lock()
+	defer progress.Unlock()
+	progress.TooLate = tooLate
 }
 
 // Commit is what one ledger row adds.

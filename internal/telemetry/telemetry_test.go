@@ -25,6 +25,8 @@ func TestProgress(t *testing.T) {
 		wg.Go(func() {
 			ObserveRead(5, map[string]int64{"GBP": 7})
 			ObserveRefused(map[string]int64{"bad_price": 1, "bad_utf8": 2}, DeadLetter{Reason: "bad_utf8", Partition: 3, Offset: 17})
+			ObserveValid(map[int32]Valid{2: {Events: 4, Late: 1, Producer: 1}, 3: {Events: 1}}, LateEvent{Partition: 2, Offset: 9})
+			ObserveValid(map[int32]Valid{3: {Events: 1}}, LateEvent{})
 			ObserveCommit(Commit{
 				End: 1000 * (i + 1), Silver: 2, Duplicates: 1, Late: 1, Dead: map[string]int64{"bad_price": 1},
 				Revenue: map[string]int64{"GBP": 3, "EUR": 1},
@@ -32,14 +34,17 @@ func TestProgress(t *testing.T) {
 			ObserveSeal(1000 * (10 - i))
 			Snapshot().Final["GBP"] = -1 // a copy
 			Snapshot().Refused["bad_price"] = -1
+			Snapshot().Valid[2] = Valid{}
 		})
 	}
 	wg.Wait()
+	ObserveLateShare(0.25, "too late")
 	got := Snapshot()
 	want := Progress{
 		Read: 50, Silver: 20, Duplicates: 10, Late: 10, Dead: map[string]int64{"bad_price": 10},
 		Provisional: map[string]int64{"GBP": 70}, Final: map[string]int64{"GBP": 30, "EUR": 10}, Committed: 10_000, Sealed: 10_000,
 		Refused: map[string]int64{"bad_price": 10, "bad_utf8": 20}, LastRefused: DeadLetter{Reason: "bad_utf8", Partition: 3, Offset: 17},
+		Valid: map[int32]Valid{2: {Events: 40, Late: 10, Producer: 10}, 3: {Events: 20}}, LastLate: LateEvent{Partition: 2, Offset: 9}, TooLate: "too late",
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Progress{}, "LastCommit")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -52,7 +57,7 @@ func TestProgress(t *testing.T) {
 	for _, want := range []string{
 		"shopstream_records_read_total 50\n", `shopstream_records_total{lane="silver"} 20` + "\n", `shopstream_records_total{lane="duplicates"} 10` + "\n",
 		`shopstream_records_total{lane="late"} 10` + "\n", `shopstream_records_total{lane="dead_letters"} 10` + "\n", `shopstream_dead_letters_total{reason="bad_price"} 10` + "\n",
-		"shopstream_committed_window_seconds 10\n", "shopstream_sealed_window_seconds 10\n", "go_goroutines ",
+		"shopstream_committed_window_seconds 10\n", "shopstream_sealed_window_seconds 10\n", `shopstream_valid_events_total{partition="2"} 40` + "\n", `shopstream_late_events_total{partition="2"} 10` + "\n", "shopstream_late_share 0.25\n", "go_goroutines ",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("/metrics has no %q", want)

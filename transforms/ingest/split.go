@@ -93,9 +93,12 @@ type splitFn struct {
 	free    [][]byte // buffers of batches of earlier bundles
 	packed  []byte   // buffer of flush
 	read    int
-	revenue map[string]int64     // of orders as they are read, for display
-	refused map[string]int64     // dead letters of the bundle, by reason
-	example telemetry.DeadLetter // the first of them
+	revenue map[string]int64          // of orders as they are read, for display
+	refused map[string]int64          // dead letters of the bundle, by reason
+	example telemetry.DeadLetter      // the first of them
+	counts  telemetry.Valid           // of the element
+	valid   map[int32]telemetry.Valid // of the bundle, by partition
+	late    telemetry.LateEvent       // the last of the bundle
 }
 
 // batchKey says which group a batch belongs to.
@@ -169,6 +172,7 @@ func (fn *splitFn) StartBundle(_ func(beam.EventTime, string, []byte)) {
 	fn.batches = map[batchKey]*batch{}
 	fn.read, fn.revenue = 0, map[string]int64{}
 	fn.refused, fn.example = nil, telemetry.DeadLetter{}
+	fn.valid = map[int32]telemetry.Valid{}
 }
 
 func (fn *splitFn) ProcessElement(in kafkaio.RecordBatch, emit func(beam.EventTime, string, []byte)) error {
@@ -184,6 +188,7 @@ func (fn *splitFn) ProcessElement(in kafkaio.RecordBatch, emit func(beam.EventTi
 		return nil
 	}
 	bronze := fn.batch(batchKey{lane: laneBronze, window: in.Arrival, partition: in.Partition})
+	fn.counts = fn.valid[in.Partition]
 	for i := range in.Records {
 		r := &in.Records[i]
 		bronze.data = appendRecord(bronze.data, r, fn.ahead(&in, r))
@@ -193,6 +198,7 @@ func (fn *splitFn) ProcessElement(in kafkaio.RecordBatch, emit func(beam.EventTi
 		}
 	}
 	fn.read += len(in.Records)
+	fn.valid[in.Partition] = fn.counts
 	return nil
 }
 
@@ -252,7 +258,9 @@ func (fn *splitFn) deal(in *kafkaio.RecordBatch, r *kafkaio.Record, emit func(be
 		b = fn.batch(batchKey{lane: laneLate, window: in.Arrival, partition: in.Partition})
 		b.data = binary.AppendVarint(b.data, r.High)
 		b.data = appendEvent(b.data, &e, at)
+		fn.observeLate(r, at)
 	default:
+		fn.counts.Events++
 		window := fn.windows.Start(e.Time)
 		if fn.Rules.Done != kafkaio.NoTime && window < fn.Rules.Done {
 			return nil // it is in a finished file
@@ -281,6 +289,7 @@ func (fn *splitFn) event(e *shop.Event, at located, window int64, emit func(beam
 func (fn *splitFn) FinishBundle(emit func(beam.EventTime, string, []byte)) {
 	fn.flushAll(emit)
 	telemetry.ObserveRead(fn.read, fn.revenue)
+	telemetry.ObserveValid(fn.valid, fn.late)
 	if fn.refused != nil {
 		telemetry.ObserveRefused(fn.refused, fn.example)
 	}
@@ -306,6 +315,16 @@ func (fn *splitFn) refuse(why *shop.Invalid, at located, value []byte) {
 		}
 	}
 	fn.refused[string(why.Reason)]++
+}
+
+// observeLate notes a late event, for people who watch.
+func (fn *splitFn) observeLate(r *kafkaio.Record, at located) {
+	fn.counts.Events++
+	fn.counts.Late++
+	if r.CreateTime {
+		fn.counts.Producer++
+	}
+	fn.late = telemetry.LateEvent{Partition: at.Partition, Offset: at.Offset, Time: r.Time, Clock: r.High}
 }
 
 // observeRevenue adds to the revenue of a currency, which may be a view.

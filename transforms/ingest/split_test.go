@@ -17,6 +17,7 @@ import (
 
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/shop"
+	"example.com/shopstream/internal/telemetry"
 )
 
 // split runs Split on the direct runner and returns what it emits.
@@ -96,6 +97,36 @@ func TestSplit(t *testing.T) {
 	}
 	if diff := gocmp.Diff(want, have); diff != "" {
 		t.Errorf("lanes (-want +got):\n%s", diff)
+	}
+}
+
+// A bundle counts its valid events by partition, late ones apart, also those that
+// are passed over since their window is final.
+func TestSplitCountsValidEvents(t *testing.T) {
+	t.Parallel()
+	rules := testRules
+	rules.Done = splitBase + minute
+	fn := &splitFn{Rules: rules}
+	fn.Setup()
+	emit := func(beam.EventTime, string, []byte) {}
+	fn.StartBundle(emit)
+	broken := kafkaio.Record{Timestamp: splitBase, Time: kafkaio.NoTime, High: splitBase + minute, Value: []byte("{")}
+	stamped := at(-5*minute+3, nil, true)
+	stamped.CreateTime = true
+	for _, b := range []kafkaio.RecordBatch{
+		batch1(2, splitBase+minute, at(minute+1, nil, false), broken, at(-5*minute, nil, true), at(4, nil, false)),
+		batch1(1, splitBase+minute, at(minute+1, nil, false), at(-5*minute, nil, true), stamped),
+		batch1(2, splitBase+2*minute, at(-5*minute+9, nil, true)),
+	} {
+		if err := fn.ProcessElement(b, emit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := gocmp.Diff(map[int32]telemetry.Valid{1: {Events: 3, Late: 2, Producer: 1}, 2: {Events: 4, Late: 2}}, fn.valid); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if want := (telemetry.LateEvent{Partition: 2, Offset: 200, Time: splitBase - 5*minute + 9, Clock: splitBase + minute}); fn.late != want {
+		t.Errorf("late: %+v, want %+v", fn.late, want)
 	}
 }
 

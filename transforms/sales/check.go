@@ -186,6 +186,9 @@ func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header) []lake.Qu
 	if planned.Read > 0 {
 		rows = append(rows, deadLetters(day, planned))
 	}
+	if h.Silver+h.Late > 0 {
+		rows = append(rows, lateEvents(day, h))
+	}
 	list := ""
 	if h.Conflicts+h.Overflow > 0 {
 		list = "listed in " + lake.ConflictsName(DateOf(day))
@@ -195,24 +198,37 @@ func (fn *publishFn) builtIn(day int32, planned PlannedDay, h *header) []lake.Qu
 		result("amounts_fit", string(quality.Warn), "= 0", h.Overflow, h.Overflow == 0, list))
 }
 
-// From so many dead letters on, a share of more than that is a warning. The
-// streaming job has a setting for it (stream.max_dead_share), gold has not.
+// From so many on, a share of more than that of dead letters, or of late events,
+// is a warning. The streaming job has settings for them (stream.max_dead_share,
+// stream.max_late_share), gold has not.
 const (
-	leastDead    = 10
-	mostDeadPart = 20 // one in so many
+	leastTold    = 10
+	mostToldPart = 20 // one in so many
 )
+
+// shareRule is the result of a rule about how many of a day's records are what
+// few should be.
+func shareRule(day int32, rule string, n, of int64, ofWhat, detail string) lake.QualityRow {
+	r := lake.QualityRow{
+		Date: day, TableName: "order_lines", Rule: rule, Severity: string(quality.Warn), Threshold: "at most 0.05 of the " + ofWhat,
+		Measured: known(float64(n) / float64(of)), RowsFailed: n, Passed: n < leastTold || n*mostToldPart <= of,
+	}
+	if !r.Passed {
+		r.Detail = fmt.Sprintf("%d of %d %s", n, of, detail)
+	}
+	return r
+}
 
 // deadLetters is the result of the share of records that are no valid event.
 func deadLetters(day int32, planned PlannedDay) lake.QualityRow {
-	r := lake.QualityRow{
-		Date: day, TableName: "order_lines", Rule: "dead_letters", Severity: string(quality.Warn), Threshold: "at most 0.05 of the records that arrived",
-		Measured: known(float64(planned.Dead) / float64(planned.Read)), RowsFailed: planned.Dead,
-		Passed: planned.Dead < leastDead || planned.Dead*mostDeadPart <= planned.Read,
-	}
-	if !r.Passed {
-		r.Detail = fmt.Sprintf("%d of %d records are dead letters: the reasons are in dead_letters/date=%s", planned.Dead, planned.Read, DateOf(day))
-	}
-	return r
+	return shareRule(day, "dead_letters", planned.Dead, planned.Read, "records that arrived",
+		fmt.Sprintf("records are dead letters: the reasons are in dead_letters/date=%s", DateOf(day)))
+}
+
+// lateEvents is the result of the share of the day's events that came late.
+func lateEvents(day int32, h *header) lake.QualityRow {
+	return shareRule(day, "late_events", h.Late, h.Silver+h.Late, "events of the day",
+		"events of the day came late: they count here, and are missing from the live metrics of the day (stream.out_of_orderness)")
 }
 
 // incomplete reports whether rows of the day could not be read.

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 
 	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/phase"
@@ -123,13 +126,17 @@ func (v *view) draw() {
 	if p.Committed > 0 {
 		final = fmt.Sprintf("%s, of windows up to %s", amounts(p.Final), clockTime(p.Committed))
 	}
+	late := ""
+	if p.TooLate != "" {
+		late = "  late: " + p.TooLate
+	}
 	dead := int64(0)
 	for _, n := range p.Dead {
 		dead += n
 	}
 	if !v.terminal {
 		fmt.Fprintf(v.w, "%s  read %s (%s/s, lag %s)  silver %s  duplicates %s  late %s  dead letters %s  revenue as read %s, final without late events %s%s\n",
-			clock, number(p.Read), number(int64(rate)), lag, number(p.Silver), number(p.Duplicates), number(p.Late), number(dead), amounts(p.Provisional), final, open)
+			clock, number(p.Read), number(int64(rate)), lag, number(p.Silver), number(p.Duplicates), number(p.Late), number(dead), amounts(p.Provisional), final, open+late)
 		return
 	}
 	var b strings.Builder
@@ -150,14 +157,38 @@ func (v *view) draw() {
 	if open != "" {
 		lines = append(lines, open)
 	}
+	if late != "" {
+		lines = append(lines, late)
+	}
 	if v.note != "" {
 		lines = append(lines, "  "+v.note)
 	}
 	for _, l := range lines {
-		b.WriteString(l + "\n")
+		b.WriteString(fit(l, v.width()) + "\n")
 	}
 	v.lines = len(lines)
 	fmt.Fprint(v.w, b.String())
+}
+
+// width is that of the terminal; 0: unknown.
+func (v *view) width() int {
+	f, ok := v.w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd())) //nolint:gosec // a file descriptor is small
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// fit cuts a line to a width: one that wraps would not be drawn over.
+func fit(line string, width int) string {
+	if r := []rune(line); width > 0 && len(r) > width {
+		return string(r[:width-1]) + "…"
+	}
+	return line
 }
 
 // progress shows how far the delivery of a file has come.
