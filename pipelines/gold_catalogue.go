@@ -28,7 +28,7 @@ func (p *GoldPlan) strangers(ctx context.Context, st lake.Store) (string, error)
 	products := map[string]bool{}
 	for _, job := range p.Jobs {
 		for day := range job.Plan.Days {
-			rows, err := lake.ReadAll[lake.CatalogueRow](ctx, st, lake.GoldName("product_catalogue", sales.DateOf(day)))
+			rows, err := lake.ReadGold[lake.CatalogueRow](ctx, st, "product_catalogue", sales.DateOf(day))
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // of history alone, or stopped
 			}

@@ -114,7 +114,7 @@ func TestKilledGold(t *testing.T) {
 		}
 		for date, number := range published(t, mustStore(t, dir)) {
 			for name := range fresh {
-				if number > 1 && strings.Contains(name, "date="+date.String()) && now[name] != fresh[name] {
+				if number > 1 && strings.Contains(name, date.String()) && now[name] != fresh[name] {
 					t.Errorf("%s is published, but %s is the old file", date, name)
 				}
 			}

@@ -109,6 +109,11 @@ func (o GoldOptions) RunGold(ctx context.Context, runner string, view *GoldView)
 			report.Days = plan.Days
 		}
 	}
+	if len(plan.Jobs) > 0 {
+		if _, err := lake.RenameGold(ctx, st); err != nil { // of days that could not be renamed before
+			return report, err
+		}
+	}
 	view.Doing("reading what was made")
 	for i := range plan.Jobs {
 		if err := report.add(ctx, st, &plan.Jobs[i]); err != nil {
@@ -218,10 +223,13 @@ func (r *GoldReport) add(ctx context.Context, st lake.Store, job *GoldJob) error
 	return nil
 }
 
-// tidy removes the list of broken files, if this run makes a new one, and what
-// killed runs have left and inputs that others took the place of, by the age that
-// no run reaches.
+// tidy renames what older programs wrote, removes the list of broken files, if this
+// run makes a new one, and what killed runs have left and inputs that others took
+// the place of, by the age that no run reaches.
 func (o GoldOptions) tidy(ctx context.Context, st lake.Store, plan *GoldPlan) error {
+	if _, err := lake.RenameGold(ctx, st); err != nil {
+		return err
+	}
 	prefixes := []string{sales.InputsDir}
 	if o.Quarantine {
 		prefixes = append(prefixes, sales.BrokenDir)
@@ -260,7 +268,7 @@ func removeDate(ctx context.Context, st lake.Store, date civil.Date) error {
 		return err
 	}
 	for _, t := range tables.All() {
-		if err := st.Delete(ctx, lake.GoldName(t.Name, date)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := lake.DeleteGold(ctx, st, t.Name, date); err != nil {
 			return err
 		}
 	}

@@ -76,7 +76,7 @@ func TestGoldImportsHistory(t *testing.T) {
 	}
 	var stands []lake.DailySalesRow
 	for d := h.First(); !d.After(h.Last()); d = d.AddDays(1) {
-		day, err := lake.ReadAll[lake.DailySalesRow](t.Context(), st, "gold/daily_sales/date="+d.String()+"/part.parquet")
+		day, err := lake.ReadGold[lake.DailySalesRow](t.Context(), st, "daily_sales", d)
 		if err != nil {
 			t.Fatal(err)
 		}

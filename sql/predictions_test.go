@@ -119,7 +119,7 @@ func TestPredictionsOfVersion1(t *testing.T) {
 	if err == nil {
 		t.Fatal("a file of version 1 was read")
 	}
-	for _, want := range []string{"date=2026-03-01/part.parquet", "version 2", "product_id"} {
+	for _, want := range []string{"demand_predictions/2026-03-01.parquet", "version 2", "product_id"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("expected %q in the error: %v", want, err)
 		}

@@ -10,18 +10,13 @@ import (
 
 // Gold's tables have one file a table and date, replaced whole:
 //
-//	gold/daily_sales/date=2026-03-01/part.parquet
+//	gold/daily_sales/2026-03-01.parquet            see gold_name.go
 //	ledger/gold.json                               how business days are cut (GoldSettings)
 //	ledger/gold/date=2026-03-01.json               Publication, written last
 const (
 	goldSettingsName = "ledger/gold.json"
 	publicationsDir  = "ledger/gold"
 )
-
-// GoldName is the name of the file with a table's rows of one date.
-func GoldName(table string, date civil.Date) string {
-	return "gold/" + table + "/date=" + date.String() + "/part" + extension
-}
 
 // IDsTable is the folder of gold with the ids of each day's order lines. It is no
 // table.
@@ -30,12 +25,6 @@ const IDsTable = "order_ids"
 // IDsName is the name of the file with the ids of a date's order lines.
 func IDsName(date civil.Date) string {
 	return "gold/" + IDsTable + "/date=" + date.String() + "/ids.bin"
-}
-
-// QuarantineName is the name of the file with the rows of a table that a
-// quality rule set aside.
-func QuarantineName(table string, date civil.Date) string {
-	return "quality/quarantine/" + table + "/date=" + date.String() + "/part" + extension
 }
 
 // ConflictsName is the name of the list of a date's conflicting events.

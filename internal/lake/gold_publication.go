@@ -85,7 +85,7 @@ func standing(ctx context.Context, st Store) (out map[civil.Date]Publication, br
 		if err != nil {
 			return nil, nil, err
 		}
-		date, ok := goldFiled("daily_sales", info.Name)
+		date, ok := GoldDate("daily_sales", info.Name)
 		if _, named := out[date]; !ok || named {
 			continue
 		}
@@ -97,16 +97,6 @@ func standing(ctx context.Context, st Store) (out map[civil.Date]Publication, br
 		}
 	}
 	return out, broken, nil
-}
-
-// goldFiled returns the date of a table's file, from its name.
-func goldFiled(table, name string) (date civil.Date, ok bool) {
-	const folder = "/part" + extension
-	if len(name) <= len(folder) {
-		return date, false
-	}
-	date, ok = dateFiled("gold/"+table, name[:len(name)-len(folder)]+".json")
-	return date, ok && GoldName(table, date) == name
 }
 
 // ReadPublication returns what stands of a date; false if nothing does.
@@ -129,6 +119,11 @@ func readPublication(ctx context.Context, st Store, name string, date civil.Date
 	case p.Date != date:
 		return p, false, damaged(st, name, fmt.Errorf("expected the publication of its date, found that of %s", p.Date))
 	}
+	for table := range p.Tables {
+		if file := p.Tables[table].File; file != GoldName(table, date) && file != oldGoldName(table, date) {
+			return p, false, damaged(st, name, fmt.Errorf("expected it to name %s, found %s", GoldName(table, date), file))
+		}
+	}
 	return p, true, nil
 }
 
@@ -148,7 +143,7 @@ func makeAgain(name string) string {
 // goldDamage is the error of a file of gold that is not what its publication says.
 func goldDamage(st Store, name string, err error) error {
 	what := "run gold, which makes the day again"
-	if _, ok := goldFiled(predictionsTable, name); ok {
+	if _, ok := GoldDate(predictionsTable, name); ok {
 		what = "delete it and " + predictionsDir + "/ of its date, and run predict"
 	}
 	return fault(st, name, err, "Restore it from a copy, or "+what)

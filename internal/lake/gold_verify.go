@@ -20,15 +20,47 @@ func Hash(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// file returns the entry of a table that a content is of. A table that is not
-// there yet has none that counts.
-func (p Publication) file(table string, bytes int64, hash string) (f PublishedFile, ok bool) {
-	for _, f := range append(p.Next[table][:len(p.Next[table]):len(p.Next[table])], p.Tables[table]) {
-		if f.Hash == hash && f.Bytes == bytes {
-			return f, true
-		}
+// named are the entries of a table: the file that stands, then those that are
+// taking its place.
+func (p Publication) named(table string) []PublishedFile {
+	entries := p.Next[table]
+	if f, ok := p.Tables[table]; ok {
+		entries = append([]PublishedFile{f}, entries...)
 	}
-	return f, false
+	return entries
+}
+
+// found is a file as it lies in the lake.
+type found struct {
+	bytes int64
+	hash  string
+}
+
+// stands returns the entry of a table whose file is there; find looks for one by
+// its name. Of two names of a file, while it gets its new one, the older counts.
+// published is false where the table is being published for the first time, or is
+// not published.
+func (p Publication) stands(st Store, table string, find func(name string) (found, bool, error)) (f PublishedFile, published bool, err error) {
+	_, published = p.Tables[table]
+	entries := p.named(table)
+	for _, e := range entries {
+		here, ok, err := find(e.File)
+		if err != nil {
+			return f, published, err
+		}
+		if !ok {
+			continue
+		}
+		i := slices.IndexFunc(entries, func(o PublishedFile) bool { return o.File == e.File && o.Bytes == here.bytes && o.Hash == here.hash })
+		if i < 0 {
+			return f, published, p.wrong(st, table, e.File, here)
+		}
+		return entries[i], published, nil
+	}
+	if published {
+		err = goldDamage(st, entries[0].File, ErrMissing)
+	}
+	return f, published, err
 }
 
 // Begin says that files are about to take the place of those that stand.
@@ -46,9 +78,9 @@ func (p *Publication) Begin(files map[string]PublishedFile) {
 }
 
 // wrong is the error of a file that is none of the publication's.
-func (p Publication) wrong(st Store, table, name string, bytes int64, hash string) error {
+func (p Publication) wrong(st Store, table, name string, here found) error {
 	want := p.Tables[table]
-	return goldDamage(st, name, fmt.Errorf("expected %d bytes with the SHA-256 %.16s…, as published, found %d with %.16s…", want.Bytes, want.Hash, bytes, hash))
+	return goldDamage(st, name, fmt.Errorf("expected %d bytes with the SHA-256 %.16s…, as published, found %d with %.16s…", want.Bytes, want.Hash, here.bytes, here.hash))
 }
 
 // goldReads is how often a file is read that is not what its publication says: a
@@ -58,61 +90,79 @@ const goldReads = 3
 // ReadGold returns a table's rows of a date, as they were published. Where the
 // date has no such table it is fs.ErrNotExist.
 func ReadGold[T GoldRow](ctx context.Context, st Store, table string, date civil.Date) ([]T, error) {
-	name := GoldName(table, date)
+	data, f, err := readGold(ctx, st, table, date)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := DecodeRows[T](data)
+	if err == nil && f.Hash != "" && int64(len(rows)) != f.Rows {
+		err = fmt.Errorf("expected %d rows, found %d", f.Rows, len(rows))
+	}
+	if err != nil {
+		return nil, goldDamage(st, f.File, err)
+	}
+	return rows, nil
+}
+
+// readGold returns a table's file of a date, as it was published.
+func readGold(ctx context.Context, st Store, table string, date civil.Date) (data []byte, f PublishedFile, err error) {
 	for n := 1; ; n++ {
-		p, ok, err := readPublication(ctx, st, publicationOf(table, date), date)
-		if err != nil {
-			return nil, err
-		}
-		data, err := st.Get(ctx, name)
-		here := err == nil
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		_, named := p.Tables[table]
-		switch {
-		case !here && !named:
-			return nil, notExist(st.URI(), name)
-		case !here:
-			err = goldDamage(st, name, ErrMissing)
-		case !ok:
-			old, oldErr := hasOldObjects(ctx, st)
-			if oldErr != nil {
-				return nil, oldErr
-			}
-			if table == predictionsTable && old {
-				return DecodeRows[T](data)
-			}
-			err = goldDamage(st, publicationOf(table, date), fmt.Errorf("%w, but %s is there", ErrMissing, name))
-		default:
-			hash := Hash(data)
-			f, known := p.file(table, int64(len(data)), hash)
-			if !named && known {
-				return nil, notExist(st.URI(), name) // it is being published for the first time
-			}
-			if known {
-				rows, err := DecodeRows[T](data)
-				if err == nil && int64(len(rows)) != f.Rows {
-					err = fmt.Errorf("expected %d rows, found %d", f.Rows, len(rows))
-				}
-				if err != nil {
-					return nil, goldDamage(st, name, err)
-				}
-				return rows, nil
-			}
-			err = p.wrong(st, table, name, int64(len(data)), hash)
-		}
-		if n == goldReads {
-			return nil, err
+		data, f, err = readGoldOnce(ctx, st, table, date)
+		if err == nil || n == goldReads || !errors.Is(err, ErrDamaged) {
+			return data, f, err
 		}
 	}
+}
+
+func readGoldOnce(ctx context.Context, st Store, table string, date civil.Date) (data []byte, f PublishedFile, err error) {
+	p, ok, err := readPublication(ctx, st, publicationOf(table, date), date)
+	if err != nil {
+		return nil, f, err
+	}
+	find := func(name string) (found, bool, error) {
+		data, err = st.Get(ctx, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return found{}, false, nil
+		}
+		return found{int64(len(data)), Hash(data)}, err == nil, err
+	}
+	if ok && len(p.named(table)) > 0 {
+		f, published, err := p.stands(st, table, find)
+		if err == nil && !published {
+			err = notExist(st.URI(), GoldName(table, date)) // it is being published for the first time
+		}
+		return data, f, err
+	}
+	for _, f.File = range []string{GoldName(table, date), oldGoldName(table, date)} {
+		here, there, err := find(f.File)
+		switch {
+		case err != nil:
+			return nil, f, err
+		case !there:
+		case ok:
+			return nil, f, p.wrong(st, table, f.File, here)
+		default:
+			return data, f, unnamed(ctx, st, table, date, f.File)
+		}
+	}
+	return nil, f, notExist(st.URI(), GoldName(table, date))
+}
+
+// unnamed is the error of a file of gold of a date that has no publication. In a
+// lake of format 2, files of predictions have none.
+func unnamed(ctx context.Context, st Store, table string, date civil.Date, file string) error {
+	old, err := hasOldObjects(ctx, st)
+	if err != nil || old && table == predictionsTable {
+		return err
+	}
+	return goldDamage(st, publicationOf(table, date), fmt.Errorf("%w, but %s is there", ErrMissing, file))
 }
 
 // PublishTable replaces a table's file of a date, which no other is published
 // with. nil takes it away.
 func PublishTable(ctx context.Context, st Store, table string, date civil.Date, data []byte, rows int64) error {
 	name := publicationOf(table, date)
-	p, _, err := readPublication(ctx, st, name, date)
+	p, ok, err := readPublication(ctx, st, name, date)
 	if err != nil {
 		return err
 	}
@@ -126,8 +176,9 @@ func PublishTable(ctx context.Context, st Store, table string, date civil.Date, 
 		if err := putDurably(ctx, st, name, p); err != nil {
 			return err
 		}
-		return st.Delete(ctx, next.File)
+		return DeleteGold(ctx, st, table, date)
 	}
+	renamed := !ok || slices.ContainsFunc(p.named(table), func(f PublishedFile) bool { return f.File != next.File })
 	p.Begin(map[string]PublishedFile{table: next})
 	if err := putDurably(ctx, st, name, p); err != nil {
 		return err
@@ -137,7 +188,10 @@ func PublishTable(ctx context.Context, st Store, table string, date civil.Date, 
 	}
 	p.Tables[table], p.Next = next, nil
 	p.Number++
-	return putDurably(ctx, st, name, p)
+	if err := putDurably(ctx, st, name, p); err != nil || !renamed {
+		return err
+	}
+	return st.Delete(ctx, oldGoldName(table, date))
 }
 
 // GoldFiles finds the files of gold's tables and holds them to what was published,
@@ -175,7 +229,7 @@ func (g *GoldFiles) of(ctx context.Context, st Store, table string) ([]Info, err
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := goldFiled(table, info.Name); !ok {
+		if _, ok := GoldDate(table, info.Name); !ok {
 			warnForeign(st, info.Name)
 			continue
 		}
@@ -184,36 +238,43 @@ func (g *GoldFiles) of(ctx context.Context, st Store, table string) ([]Info, err
 	if err := g.hash(ctx, st, "gold/"+table+"/", all); err != nil {
 		return nil, err
 	}
-	var files []Info
-	there := map[civil.Date]bool{}
+	there := map[string]Info{}
 	for _, info := range all {
-		date, _ := goldFiled(table, info.Name)
-		there[date] = true
+		there[info.Name] = info
+		date, _ := GoldDate(table, info.Name)
 		p, ok := published[date]
-		if !ok {
-			if old, err := hasOldObjects(ctx, st); err != nil || !old || table != predictionsTable {
-				if err == nil {
-					err = goldDamage(st, publicationOf(table, date), fmt.Errorf("%w, but %s is there", ErrMissing, info.Name))
-				}
+		switch {
+		case !ok:
+			if err := unnamed(ctx, st, table, date, info.Name); err != nil {
 				return nil, err
 			}
-			files = append(files, info)
-			continue
-		}
-		_, named := p.Tables[table]
-		if _, known := p.file(table, info.Size, g.hashes[info]); !known {
-			return nil, p.wrong(st, table, info.Name, info.Size, g.hashes[info])
-		}
-		if named {
-			files = append(files, info)
+		case len(p.named(table)) == 0:
+			return nil, p.wrong(st, table, info.Name, found{info.Size, g.hashes[info]})
+		case !slices.ContainsFunc(p.named(table), func(f PublishedFile) bool { return f.File == info.Name }):
+			warnForeign(st, info.Name) // the other name of a file
 		}
 	}
-	for date, p := range published {
-		if _, named := p.Tables[table]; named && !there[date] {
-			return nil, goldDamage(st, GoldName(table, date), ErrMissing)
+	standing := map[string]bool{}
+	for _, p := range published {
+		f, named, err := p.stands(st, table, g.among(there))
+		if err != nil {
+			return nil, err
 		}
+		standing[f.File] = named
 	}
-	return files, nil
+	return slices.DeleteFunc(all, func(info Info) bool {
+		date, _ := GoldDate(table, info.Name)
+		_, ok := published[date]
+		return ok && !standing[info.Name]
+	}), nil
+}
+
+// among looks for files whose content is known.
+func (g *GoldFiles) among(there map[string]Info) func(name string) (found, bool, error) {
+	return func(name string) (found, bool, error) {
+		info, ok := there[name]
+		return found{info.Size, g.hashes[info]}, ok, nil
+	}
 }
 
 // publications reads those that are new or have changed.
@@ -311,19 +372,15 @@ func (g *GoldFiles) Damaged(ctx context.Context, st Store, standing map[civil.Da
 	if err := g.hash(ctx, st, "gold/", all); err != nil {
 		return nil, err
 	}
-	files := map[string]Info{}
+	there := map[string]Info{}
 	for _, info := range all {
-		files[info.Name] = info
+		there[info.Name] = info
 	}
 	out := map[civil.Date]error{}
 	for date, p := range standing {
 		for table := range p.Tables {
-			name := GoldName(table, date)
-			info, there := files[name]
-			if !there {
-				out[date] = goldDamage(st, name, ErrMissing)
-			} else if _, ok := p.file(table, info.Size, g.hashes[info]); !ok {
-				out[date] = p.wrong(st, table, name, info.Size, g.hashes[info])
+			if _, _, err := p.stands(st, table, g.among(there)); err != nil {
+				out[date] = err
 			}
 		}
 	}

@@ -256,7 +256,7 @@ func TestContinue(t *testing.T) {
 	metrics := func(i int64) []string {
 		return []string{MetricsName("5m", w(i)), MetricsName("sliding-1h", w(i))}
 	}
-	keep := slices.Concat(files(0), files(1), metrics(-5), []string{"gold/daily_sales/date=2026-03-01/part.parquet", "bronze/README", LaneName(Bronze, 0, 1)})
+	keep := slices.Concat(files(0), files(1), metrics(-5), []string{"gold/daily_sales/2026-03-01.parquet", "bronze/README", LaneName(Bronze, 0, 1)})
 	for _, name := range slices.Concat(keep, files(2), files(9), metrics(0), metrics(5)) {
 		if err := st.Put(t.Context(), name, []byte("x")); err != nil {
 			t.Fatal(err)
@@ -292,7 +292,7 @@ func TestContinue(t *testing.T) {
 	if _, err := Continue(t.Context(), st, Start{Done: kafkaio.NoTime, MetricsDone: kafkaio.NoTime}); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"bronze/README", "gold/daily_sales/date=2026-03-01/part.parquet", settingsName, witnessOf(settingsName)}
+	want := []string{"bronze/README", "gold/daily_sales/2026-03-01.parquet", settingsName, witnessOf(settingsName)}
 	if diff := cmp.Diff(want, names(t, st)); diff != "" {
 		t.Errorf("left of a lake where nothing is final (-want +got):\n%s", diff)
 	}

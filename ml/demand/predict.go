@@ -220,6 +220,9 @@ func write(ctx context.Context, st lake.Store, rows []lake.DemandPredictionRow) 
 		byDate[r.Date] = append(byDate[r.Date], r)
 		fresh[made{r.Origin, r.Model, r.ModelVersion}] = true
 	}
+	if _, err := lake.RenameGold(ctx, st); err != nil {
+		return err
+	}
 	// An earlier run may have predicted more days.
 	for date := rows[0].Origin; date < rows[0].Origin+MaxHorizon; date++ {
 		next := byDate[date]

@@ -99,9 +99,9 @@ func publish(ctx context.Context, st lake.Store, table string) error {
 		if err != nil {
 			return err
 		}
-		date, err := civil.ParseDate(strings.TrimPrefix(path.Base(path.Dir(info.Name)), "date="))
-		if err != nil {
-			return err
+		date, ok := lake.GoldDate(table, info.Name)
+		if !ok {
+			return fmt.Errorf("%s is no file of %s", info.Name, table)
 		}
 		data, err := st.Get(ctx, info.Name)
 		if err != nil {
@@ -199,7 +199,7 @@ func writeTable(ctx context.Context, db *sql.DB, folder string, t warehouse.Tabl
 		partitions[date] = append(partitions[date], "SELECT "+strings.Join(values, ", "))
 	}
 	for date, selects := range partitions {
-		name := filepath.Join(folder, "gold", t.Name, "date="+date, "part.parquet")
+		name := filepath.Join(folder, "gold", t.Name, date+".parquet")
 		if t.Name == "metrics_5m" {
 			name = filepath.Join(folder, "metrics", "window=5m", "date="+date, strings.ReplaceAll(date, "-", "")+"T000000Z.parquet")
 		}

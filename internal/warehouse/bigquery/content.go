@@ -53,15 +53,13 @@ func GoldContent(ctx context.Context, st lake.Store, unpublished ...string) (Con
 }
 
 func (c Content) list(ctx context.Context, st lake.Store, table string) error {
-	prefix := "gold/" + table + "/date="
 	files, err := new(lake.GoldFiles).Of(ctx, st, table)
 	if err != nil {
 		return err
 	}
 	for _, info := range files {
-		text, _, _ := strings.Cut(strings.TrimPrefix(info.Name, prefix), "/")
-		date, err := civil.ParseDate(text)
-		if err != nil || info.Name != lake.GoldName(table, date) {
+		date, ok := lake.GoldDate(table, info.Name)
+		if !ok {
 			continue
 		}
 		data, err := st.Get(ctx, info.Name)

@@ -24,7 +24,7 @@ var (
 
 // gold puts content in the bucket and describes it.
 func gold(f *fakeService, date civil.Date, content string) warehouse.File {
-	name := "gold/daily_sales/date=" + date.String() + "/part.parquet"
+	name := "gold/daily_sales/" + date.String() + ".parquet"
 	f.set("gs://lake/"+name, content, 3)
 	return warehouse.File{Lake: "gs://lake", Name: name, Rows: 3, Bytes: 100, Hash: content}
 }

@@ -30,7 +30,7 @@ func TestBucket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	const name = "gold/daily_sales/date=2026-03-01/part.parquet"
+	const name = "gold/daily_sales/2026-03-01.parquet"
 	put := func(rows string) {
 		t.Helper()
 		folder := t.TempDir()

@@ -251,7 +251,7 @@ func TestGoldRows(t *testing.T) {
 // TestFilesOfOtherColumns wants the file to be named.
 func TestFilesOfOtherColumns(t *testing.T) {
 	t.Parallel()
-	const name = "gold/daily_sales/date=2026-03-02/part.parquet"
+	const name = "gold/daily_sales/2026-03-02.parquet"
 	good := map[string]string{"daily_sales": "date, product_id\n2026-03-01, A\n2026-03-02, B\n", "order_lines": "date, event_id\n2026-03-02, 1\n"}
 	for what, change := range map[string]struct {
 		change func(folder string) error
@@ -259,13 +259,13 @@ func TestFilesOfOtherColumns(t *testing.T) {
 	}{
 		"another table's": {
 			func(folder string) error {
-				return os.Rename(filepath.Join(folder, "gold/order_lines/date=2026-03-02/part.parquet"), filepath.Join(folder, name))
+				return os.Rename(filepath.Join(folder, "gold/order_lines/2026-03-02.parquet"), filepath.Join(folder, name))
 			},
 			[]string{name, "as published", "run gold, which makes the day again"},
 		},
 		"an older version's": {
 			func(folder string) error {
-				data, err := os.ReadFile(filepath.Join(folder, "gold/order_lines/date=2026-03-02/part.parquet"))
+				data, err := os.ReadFile(filepath.Join(folder, "gold/order_lines/2026-03-02.parquet"))
 				if err != nil {
 					return err
 				}
@@ -321,11 +321,11 @@ func TestPublish(t *testing.T) {
 		}
 	}
 	for want, change := range map[string]func(f *warehouse.File, table *warehouse.Table, day *civil.Date){
-		"expected a file of the lake":                 func(f *warehouse.File, _ *warehouse.Table, _ *civil.Date) { f.Lake = "/other" },
-		"expected a file of the partition":            func(_ *warehouse.File, _ *warehouse.Table, day *civil.Date) { day.Day = 2 },
-		"expected a file of the partition gold/order": func(_ *warehouse.File, table *warehouse.Table, _ *civil.Date) { *table = tables.Must("order_lines") },
-		"expected 2 rows, found 1":                    func(f *warehouse.File, _ *warehouse.Table, _ *civil.Date) { f.Rows = 2 },
-		"bytes, found":                                func(f *warehouse.File, _ *warehouse.Table, _ *civil.Date) { f.Bytes++ },
+		"expected a file of the lake":                                func(f *warehouse.File, _ *warehouse.Table, _ *civil.Date) { f.Lake = "/other" },
+		"expected a file of the partition":                           func(_ *warehouse.File, _ *warehouse.Table, day *civil.Date) { day.Day = 2 },
+		"expected a file of the partition 2026-03-01 of order_lines": func(_ *warehouse.File, table *warehouse.Table, _ *civil.Date) { *table = tables.Must("order_lines") },
+		"expected 2 rows, found 1":                                   func(f *warehouse.File, _ *warehouse.Table, _ *civil.Date) { f.Rows = 2 },
+		"bytes, found":                                               func(f *warehouse.File, _ *warehouse.Table, _ *civil.Date) { f.Bytes++ },
 		"file does not exist": func(f *warehouse.File, _ *warehouse.Table, day *civil.Date) {
 			day.Day, f.Name = 3, lake.GoldName("daily_sales", civil.Date{Year: 2026, Month: 3, Day: 3})
 		},
@@ -366,7 +366,7 @@ func TestReadersAtOnce(t *testing.T) {
 		if err := sqltest.WriteLake(t.Context(), versions, map[string]string{"daily_sales": b.String()}); err != nil {
 			t.Fatal(err)
 		}
-		data, err := os.ReadFile(filepath.Join(versions, "gold/daily_sales/date=2026-03-01/part.parquet"))
+		data, err := os.ReadFile(filepath.Join(versions, "gold/daily_sales/2026-03-01.parquet"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"cloud.google.com/go/civil"
 
@@ -26,9 +25,8 @@ func (d *Duck) publish(ctx context.Context, t warehouse.Table, date civil.Date, 
 	if f.Lake != d.store.URI() {
 		return fmt.Errorf("expected a file of the lake %s, found one of %s: a local warehouse reads one lake", d.store.URI(), f.Lake)
 	}
-	partition := folder(t) + "date=" + date.String() + "/"
-	if !strings.HasPrefix(f.Name, partition) || !belongs(t, f.Name) {
-		return fmt.Errorf("expected a file of the partition %s, found %s", partition, f.Name)
+	if of, ok := dateOf(t, f.Name); !ok || of != date {
+		return fmt.Errorf("expected a file of the partition %s of %s, found %s", date, t.Name, f.Name)
 	}
 	object, err := d.find(ctx, f.Name)
 	if err != nil {

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	"cloud.google.com/go/civil"
 
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/warehouse"
@@ -16,7 +19,6 @@ import (
 const (
 	goldDir    = "gold"
 	metricsDir = "metrics"
-	partName   = "part.parquet"
 	// metricsTable is the one table that gold does not make of days.
 	metricsTable = "metrics_5m"
 )
@@ -37,16 +39,16 @@ func folder(t warehouse.Table) string {
 	return goldDir + "/" + t.Name + "/"
 }
 
-// belongs reports whether an object below a table's folder is a file of it.
-func belongs(t warehouse.Table, name string) bool {
-	date, file, ok := strings.Cut(strings.TrimPrefix(name, folder(t)), "/")
-	if !ok || !strings.HasPrefix(date, "date=") || strings.Contains(file, "/") {
-		return false
+// dateOf returns the date of a table's file, from its name.
+func dateOf(t warehouse.Table, name string) (date civil.Date, ok bool) {
+	if t.Name != metricsTable {
+		return lake.GoldDate(t.Name, name)
 	}
-	if t.Name == metricsTable {
-		return strings.HasSuffix(file, ".parquet")
+	if !strings.HasPrefix(name, folder(t)) {
+		return date, false
 	}
-	return file == partName
+	key, err := lake.ParseName(name)
+	return civil.DateOf(time.UnixMilli(key.WindowStart).UTC()), err == nil
 }
 
 // refresh makes the views of the tables that a text may name fit the files that

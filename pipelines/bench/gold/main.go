@@ -136,7 +136,7 @@ func run(ctx context.Context, s settings) (err error) {
 			}
 		}
 	}
-	want, err := ask(lake+"/gold/daily_sales/*/*.parquet", "order_lines", "cancelled_lines")
+	want, err := ask(lake+"/gold/daily_sales/*.parquet", "order_lines", "cancelled_lines")
 	if err != nil {
 		return err
 	}
