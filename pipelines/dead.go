@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/shopstream/internal/kafkaio"
 	"example.com/shopstream/internal/lake"
 	"example.com/shopstream/internal/shop"
 	"example.com/shopstream/internal/telemetry"
@@ -103,23 +104,36 @@ func (o *StreamingOptions) DeadLetters(ctx context.Context, totals lake.Totals) 
 			d.Reasons[reason] = n
 		}
 	}
+	return d, d.exemplify(ctx, o.Lake, o.finalBefore)
+}
+
+// DeadLetters are those of the new generation, which is the lake. Where they are
+// too many, an example is read from it.
+func (r RebuildReport) DeadLetters(ctx context.Context, bound float64) (*DeadLetters, error) {
+	d := &DeadLetters{Read: r.Totals.Read, Reasons: r.Totals.Dead, Bound: bound}
+	return d, d.exemplify(ctx, r.Lake, kafkaio.NoTime)
+}
+
+// exemplify reads an example of dead letters that are too many, from the windows of a
+// lake that end after done.
+func (d *DeadLetters) exemplify(ctx context.Context, uri string, done int64) error {
 	if !d.TooMany() {
-		return d, nil
+		return nil
 	}
-	st, err := lake.Shared(ctx, o.Lake)
+	st, err := lake.Shared(ctx, uri)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ledger, err := lake.ReadLedger(ctx, st)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	letters, err := firstDead(ctx, st, ledger.Rows, o.finalBefore)
+	letters, err := firstDead(ctx, st, ledger.Rows, done)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.show(letters)
-	return d, nil
+	return nil
 }
 
 // lookedAt is how many dead letters are read to find an example.

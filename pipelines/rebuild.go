@@ -28,6 +28,7 @@ type RebuildOptions struct {
 
 	BatchBytes     int // as in kafkaio.Options
 	StopAtBadBatch bool
+	MaxDeadShare   float64 // share of dead letters above which there is a warning; 1: never
 }
 
 // RebuildFrom turns a configuration into the options of a rebuild.
@@ -36,6 +37,7 @@ func RebuildFrom(cfg config.Config) RebuildOptions {
 		Lake: cfg.Lake.URI, Cluster: Cluster(cfg.Kafka),
 		Bundle: cfg.Stream.Bundle, BundleRecords: cfg.Stream.BundleRecords, Align: cfg.Stream.Align, Budget: int64(cfg.Stream.Budget),
 		BatchBytes: int(cfg.Kafka.MaxBatchBytes), StopAtBadBatch: cfg.Kafka.Undecodable == "stop",
+		MaxDeadShare: cfg.Stream.MaxDeadShare,
 	}
 }
 
@@ -225,6 +227,8 @@ func (j RebuildJob) run(ctx context.Context, runner string) error {
 	if runner == Direct {
 		o.Source.OneCall, o.Source.Budget = true, 0
 	}
+	o.MaxDeadShare, o.MaxLateShare = j.MaxDeadShare, 1 // what was late was told, and stays so
+	defer o.watchRecords(ctx)()
 	Streaming(s, o)
 	return errors.Join(Run(ctx, runner, p), kafkaio.Close(j.ID))
 }

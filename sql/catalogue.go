@@ -152,7 +152,8 @@ func (q Query) validate() error {
 			if i < 0 || !slices.Contains(q.Sources, table) {
 				return fmt.Errorf("parameter %q: in: expected a column of a source, found %q", p.Name, p.In)
 			}
-			if c, ok := tables.All()[i].Column(column); !ok || c.Type != p.Type || c.Type == warehouse.Date && column != tables.All()[i].Partition {
+			// A day is looked for in the column that partitions the table, of moments by their UTC days.
+			if c, ok := tables.All()[i].Column(column); !ok || p.Type != warehouse.Date && c.Type != p.Type || p.Type == warehouse.Date && column != tables.All()[i].Partition {
 				return fmt.Errorf("parameter %q: in: expected a column of type %s, of a date the one that partitions the table, found %q", p.Name, p.Type, p.In)
 			}
 		}

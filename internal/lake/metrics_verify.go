@@ -17,9 +17,9 @@ import (
 // to the metrics ledger, each whole when it is new or has changed. Rows of the
 // ledger are read once. The zero value is ready.
 type MetricsFiles struct {
-	mu   sync.Mutex
-	rows map[Info]metricsRead
-	crcs map[Info]uint32
+	mu    sync.Mutex
+	rows  map[Info]metricsRead
+	files heldFiles
 }
 
 type metricsRead struct {
@@ -46,6 +46,24 @@ func (m *MetricsFiles) of(ctx context.Context, st Store, folder string) ([]Info,
 	if err != nil {
 		return nil, err
 	}
+	var want []File
+	for _, r := range visible {
+		for _, f := range r.Files {
+			if strings.HasPrefix(f.Name, folder) {
+				want = append(want, f)
+			}
+		}
+	}
+	return m.files.hold(ctx, st, folder, want, metricsDamage)
+}
+
+// heldFiles holds data files to what ledger rows say of them, each whole when it
+// is new or has changed. It is not for concurrent use.
+type heldFiles struct{ crcs map[Info]uint32 }
+
+// hold finds the files that are wanted, all of a folder. damage is the error of one
+// that is missing or not what was written.
+func (h *heldFiles) hold(ctx context.Context, st Store, folder string, want []File, damage func(st Store, name string, err error) error) ([]Info, error) {
 	there := map[string]Info{}
 	for info, err := range st.List(ctx, folder) {
 		if err != nil {
@@ -53,27 +71,20 @@ func (m *MetricsFiles) of(ctx context.Context, st Store, folder string) ([]Info,
 		}
 		there[info.Name] = info
 	}
-	var files []Info
-	var want []File
-	for _, r := range visible {
-		for _, f := range r.Files {
-			if !strings.HasPrefix(f.Name, folder) {
-				continue
-			}
-			info, ok := there[f.Name]
-			if !ok {
-				return nil, metricsDamage(st, f.Name, ErrMissing)
-			}
-			files, want = append(files, info), append(want, f)
+	files, crcs := make([]Info, len(want)), make([]uint32, len(want))
+	for i, f := range want {
+		info, ok := there[f.Name]
+		if !ok {
+			return nil, damage(st, f.Name, ErrMissing)
 		}
+		files[i] = info
 	}
-	crcs := make([]uint32, len(files))
-	err = Parallel(len(files), readers, func(i int) error {
+	err := Parallel(len(files), readers, func(i int) error {
 		info, f := files[i], want[i]
 		if info.Size != f.Bytes {
-			return metricsDamage(st, f.Name, fmt.Errorf("expected %d bytes, found %d", f.Bytes, info.Size))
+			return damage(st, f.Name, fmt.Errorf("expected %d bytes, found %d", f.Bytes, info.Size))
 		}
-		crc, known := m.crcs[info]
+		crc, known := h.crcs[info]
 		if !known {
 			data, err := st.Get(ctx, f.Name)
 			if err != nil {
@@ -83,16 +94,16 @@ func (m *MetricsFiles) of(ctx context.Context, st Store, folder string) ([]Info,
 		}
 		crcs[i] = crc
 		if err := checkCRC(f, crc); err != nil {
-			return metricsDamage(st, f.Name, err)
+			return damage(st, f.Name, err)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	m.crcs = map[Info]uint32{}
+	h.crcs = map[Info]uint32{}
 	for i, info := range files {
-		m.crcs[info] = crcs[i]
+		h.crcs[info] = crcs[i]
 	}
 	return files, nil
 }

@@ -43,7 +43,8 @@ type Table struct {
 	Grain       []string `yaml:"grain"`     // columns of which no two rows have the same values (NULL counts as one)
 	Partition   string   `yaml:"partition"` // a DATE column, or a TIMESTAMP column cut by UTC days
 	Cluster     []string `yaml:"cluster,omitempty"`
-	SumsOf      string   `yaml:"sums_of,omitempty"` // the table whose rows the rows of this one sum up
+	SumsOf      string   `yaml:"sums_of,omitempty"`   // the table whose rows the rows of this one sum up
+	LakeOnly    bool     `yaml:"lake_only,omitempty"` // it is read from the lake's own lanes, and never published
 	Columns     []Column `yaml:"columns"`
 }
 

@@ -75,25 +75,50 @@ func WriteLake(ctx context.Context, folder string, texts map[string]string) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	closes := false
 	for name, text := range texts {
 		i := slices.IndexFunc(tables.All(), func(t warehouse.Table) bool { return t.Name == name })
 		if i < 0 {
 			return fmt.Errorf("there is no table %q", name)
 		}
-		if err := writeTable(ctx, db, folder, tables.All()[i], text); err != nil {
+		t := tables.All()[i]
+		closes = closes || ofLedger(name)
+		write := func() error { return writeTable(ctx, db, folder, t, text) }
+		if t.LakeOnly {
+			write = func() error { return writeDead(ctx, st, t, text) }
+		}
+		if ofLedger(name) {
+			if err := lake.Init(ctx, st, lake.Settings{Topic: "test", BaseWindowMs: baseWindowMs}); err != nil {
+				return err
+			}
+		}
+		if err := write(); err != nil {
 			return fmt.Errorf("table %s: %w", name, err)
 		}
 		if err := publish(ctx, st, name); err != nil {
 			return fmt.Errorf("table %s: %w", name, err)
 		}
 	}
-	return nil
+	if closes {
+		_, err = lake.Close(ctx, st)
+	}
+	return err
 }
+
+// baseWindowMs is that of the lakes made here.
+const baseWindowMs = 60_000
+
+// ofLedger reports whether a table's files are named by the rows of the ledger,
+// and not by gold's publications.
+func ofLedger(table string) bool { return table == "metrics_5m" || table == "dead_letters" }
 
 // publish names a table's files in the ledger, as gold and the streaming job do.
 func publish(ctx context.Context, st lake.Store, table string) error {
-	if table == "metrics_5m" {
+	switch table {
+	case "metrics_5m":
 		return publishMetrics(ctx, st)
+	case "dead_letters": // with its rows
+		return nil
 	}
 	for info, err := range st.List(ctx, "gold/"+table+"/") {
 		if err != nil {
@@ -124,9 +149,6 @@ func Publish(ctx context.Context, st lake.Store, table string, date civil.Date, 
 }
 
 func publishMetrics(ctx context.Context, st lake.Store) error {
-	if err := lake.Init(ctx, st, lake.Settings{Topic: "test", BaseWindowMs: 60_000}); err != nil {
-		return err
-	}
 	for info, err := range st.List(ctx, "metrics/window=5m/") {
 		if err != nil {
 			return err
@@ -144,8 +166,7 @@ func publishMetrics(ctx context.Context, st lake.Store) error {
 			return err
 		}
 	}
-	_, err := lake.Close(ctx, st)
-	return err
+	return nil
 }
 
 // ParseCSV reads rows as text. Blanks around values do not count, and lines

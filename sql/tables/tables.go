@@ -39,6 +39,12 @@ func All() []warehouse.Table {
 	return out
 }
 
+// Published returns the tables that a warehouse may have: all but those that are
+// read from a lake's own lanes.
+func Published() []warehouse.Table {
+	return slices.DeleteFunc(All(), func(t warehouse.Table) bool { return t.LakeOnly })
+}
+
 // Must returns the table of a name that is in the program's text.
 func Must(name string) warehouse.Table {
 	all := All()

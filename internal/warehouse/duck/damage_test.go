@@ -21,6 +21,7 @@ func TestDamage(t *testing.T) {
 		"daily_sales":        "date, product_id, units\n2026-03-01, A, 3\n2026-03-02, B, 5\n",
 		"order_lines":        "date, event_id\n2026-03-01, 1\n2026-03-02, 2\n",
 		"demand_predictions": "date, series\n2026-03-01, A\n2026-03-03, B\n",
+		"dead_letters":       "arrived, kafka_offset, reason\n2026-03-01T00:00:00Z, 1, bad_price\n2026-03-02T00:00:00Z, 2, bad_utf8\n",
 		"metrics_5m":         "window_start, views\n2026-03-01T00:00:00Z, 7\n2026-03-02T00:00:00Z, 8\n",
 	}
 	if err := sqltest.WriteLake(t.Context(), whole, texts); err != nil {

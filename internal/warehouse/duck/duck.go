@@ -46,6 +46,7 @@ type Duck struct {
 	mu      sync.Mutex
 	gold    lake.GoldFiles
 	metrics lake.MetricsFiles
+	dead    lake.DeadFiles
 	views   map[string]*view // by table
 }
 
@@ -69,7 +70,7 @@ func Open(ctx context.Context, lakeURI string, o Options) (*Duck, error) {
 }
 
 func (d *Duck) open(ctx context.Context, o Options) (err error) {
-	readable := []string{filepath.Join(d.store.URI(), goldDir), filepath.Join(d.store.URI(), metricsDir)}
+	readable := []string{filepath.Join(d.store.URI(), goldDir), filepath.Join(d.store.URI(), metricsDir), filepath.Join(d.store.URI(), deadTable)}
 	if strings.Contains(d.store.URI(), "://") {
 		if d.cache, err = cacheFolder(o.Cache, d.store.URI()); err != nil {
 			return err

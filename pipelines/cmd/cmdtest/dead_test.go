@@ -79,6 +79,21 @@ func TestDeadLettersAreTold(t *testing.T) {
 	send(t, cluster, envelopes(20)...)
 	want("some", bounded(), 4, done, "streaming: ", " are dead letters, expected at most 5 % (stream.max_dead_share)")
 	want("allowed", bounded("--max-dead-share=0.9"), 0, done, `"dead_letters":23}`)
+
+	again := func(args ...string) result {
+		t.Helper()
+		return run(t, program(t, "rebuild", append(args, "--lake="+lake)...))
+	}
+	want("rebuild", again(), 4, "rebuild: 23 of 123 records (18.7 %) are dead letters, expected at most 5 % (stream.max_dead_share)",
+		"missing_field:schema_version 23", "Such as partition 0, offset 0, ", "The new generation is the lake", "--max-dead-share=1")
+	want("rebuild, allowed", again("--max-dead-share=0.2"), 0)
+
+	// What became of them can be asked.
+	r := run(t, program(t, "sql", "run", "dead_letter_reasons", "--lake="+lake, "--format=csv"))
+	want("sql", r, 0)
+	if !strings.Contains(r.stdout, "1,missing_field:schema_version,23,") || !strings.Contains(r.stdout, ",0,122,") {
+		t.Errorf("the reasons of 23 dead letters, the newest at offset 122:\n%s", r.stdout)
+	}
 }
 
 // TestDeadLettersOfAFile: local makes everything of a file that it can, and

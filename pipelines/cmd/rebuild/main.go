@@ -34,8 +34,12 @@ closed needs Kafka for the last records, which bronze has not yet.
 --prune removes the generations that are not the lake any more, and makes nothing.
 Runners: prism (the default), direct (small lakes: all is held in memory).
 Exit codes: 0 done, 1 an error, 2 a wrong setting, 130 interrupted,
+4 done, but more than --max-dead-share of the records are dead letters now,
 5 ended by force, since it had not ended 8 s after SIGTERM.
 `
+
+// deadHint is what is said after too many dead letters.
+const deadHint = ". The new generation is the lake, and has these records in dead_letters; the old one stays until --prune. If that is how they should be, allow it with --max-dead-share=1"
 
 // flags are the program's own.
 type flags struct {
@@ -51,7 +55,7 @@ func start(args []string) int {
 	flag.BoolVar(&f.prune, "prune", false, "remove old generations")
 	flag.IntVar(&f.shards, "shards", 0, "silver files a category and window from now on, also of the streaming job (0: as before)")
 	flag.Lookup("runner").Usage = "where the job runs: prism (the default) or direct"
-	loader := config.Bind(flag.CommandLine, "lake", "kafka.brokers", "stream.budget", "log")
+	loader := config.Bind(flag.CommandLine, "lake", "kafka.brokers", "stream.budget", "stream.max_dead_share", "log")
 	help := func(w io.Writer) error {
 		return loader.Usage(w, flag.CommandLine, intro, "dry-run", "prune", "shards", "runner")
 	}
@@ -104,7 +108,11 @@ func start(args []string) int {
 	defer stop()
 	o := pipelines.RebuildFrom(cfg)
 	o.Shards = f.shards
+	var dead *pipelines.DeadLetters
 	switch err := run(ctx, o, f); {
+	case errors.As(err, &dead):
+		fmt.Fprintln(os.Stderr, "rebuild:", dead.Error()+deadHint)
+		return pipelines.DeadCode
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(os.Stderr, "rebuild: interrupted; the lake is what it was. Run it again, and it starts from the beginning")
 		return 130
@@ -137,5 +145,12 @@ func run(ctx context.Context, o pipelines.RebuildOptions, f flags) error {
 	if err != nil {
 		return err
 	}
-	return report.Write(os.Stdout)
+	if err := report.Write(os.Stdout); err != nil {
+		return err
+	}
+	letters, err := report.DeadLetters(ctx, o.MaxDeadShare)
+	if err == nil && letters.TooMany() {
+		err = letters
+	}
+	return err
 }

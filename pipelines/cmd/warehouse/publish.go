@@ -72,7 +72,7 @@ func (o *options) open(cmd *cobra.Command, required ...string) (*bigquery.Wareho
 // choose returns the tables of these names, or all but the metrics.
 func choose(names []string) ([]warehouse.Table, error) {
 	var out []warehouse.Table
-	for _, t := range tables.All() {
+	for _, t := range tables.Published() {
 		if slices.Contains(names, t.Name) || (len(names) == 0 && t.Name != metricsTable) {
 			out = append(out, t)
 		}
@@ -88,7 +88,7 @@ func choose(names []string) ([]warehouse.Table, error) {
 func tablesCommand() *cobra.Command {
 	var o options
 	var names []string
-	for _, t := range tables.All() {
+	for _, t := range tables.Published() {
 		names = append(names, t.Name)
 	}
 	cmd := &cobra.Command{
@@ -116,7 +116,7 @@ Tables: ` + strings.Join(names, ", "),
 			}
 		}
 		var errs []error
-		for _, t := range tables.All() {
+		for _, t := range tables.Published() {
 			plan, err := ensure(cmd.Context(), t)
 			if err != nil {
 				errs = append(errs, err)

@@ -125,6 +125,9 @@ the bytes that BigQuery would read.`,
 			return err
 		}
 		defer func() { err = errors.Join(err, w.Close()) }()
+		if err := w.lacks(q); err != nil {
+			return err
+		}
 		plan, err := w.explain(cmd.Context(), q.Text, values[0])
 		if err != nil {
 			return fmt.Errorf("%s: %w", q.Name, err)

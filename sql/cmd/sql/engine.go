@@ -16,6 +16,7 @@ import (
 	"example.com/shopstream/internal/warehouse/bigquery"
 	"example.com/shopstream/internal/warehouse/duck"
 	"example.com/shopstream/sql"
+	"example.com/shopstream/sql/tables"
 )
 
 // Names of engines.
@@ -33,12 +34,23 @@ type engine struct {
 	warehouse.Warehouse
 	explain func(ctx context.Context, text string, params warehouse.Params) (string, error)
 	stderr  io.Writer
+	remote  bool // it is no lake's own: tables that are LakeOnly are not there
 }
 
 // Query implements warehouse.Warehouse.
 func (e *engine) Query(ctx context.Context, text string, params warehouse.Params) (*warehouse.Rows, error) {
 	defer phase.Doing(e.stderr, phase.Terminal(e.stderr), "sql: the query runs")()
 	return e.Warehouse.Query(ctx, text, params)
+}
+
+// lacks returns an error that says which of the query's tables the engine has not.
+func (e *engine) lacks(q sql.Query) error {
+	for _, name := range q.Sources {
+		if e.remote && tables.Must(name).LakeOnly {
+			return sql.NewUsage("%s: the table %s is in lakes only, it is not published: ask the lake, with --lake and without --warehouse", q.Name, name)
+		}
+	}
+	return nil
 }
 
 // engineFlags choose a warehouse.
@@ -115,7 +127,7 @@ func wantTables(ctx context.Context, uri string) error {
 		return err
 	}
 	defer st.Close()
-	for _, prefix := range []string{"gold/", "metrics/"} {
+	for _, prefix := range []string{"gold/", "metrics/", "dead_letters/"} {
 		for _, err := range st.List(ctx, prefix) {
 			return err
 		}
@@ -139,5 +151,5 @@ func (f *engineFlags) openBigQuery(ctx context.Context) (*engine, error) {
 		n, err := w.Explain(ctx, text, params)
 		return fmt.Sprintf("BigQuery accepts the query and would read %d bytes.\n", n), err
 	}
-	return &engine{Warehouse: w, explain: explain}, nil
+	return &engine{Warehouse: w, explain: explain, remote: true}, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -246,5 +247,20 @@ func TestLakeFromEnvironment(t *testing.T) {
 	code, stdout, stderr := call(t, "query", "SELECT COUNT(*) AS n FROM daily_sales", "--format", "csv")
 	if diff := cmp.Diff("n\r\n3\r\n", stdout); code != 0 || diff != "" {
 		t.Errorf("exit code %d, %s (-want +got):\n%s", code, stderr, diff)
+	}
+}
+
+// TestLacks: a query over a table that is never published is refused, with what
+// to do, where the tables are not the lake's own.
+func TestLacks(t *testing.T) {
+	for _, q := range sql.Queries() {
+		ofLake := q.Name == "dead_letter_reasons"
+		for _, remote := range []bool{false, true} {
+			err := (&engine{remote: remote}).lacks(q)
+			var usage *sql.Usage
+			if errors.As(err, &usage) != (remote && ofLake) || err != nil && !strings.Contains(err.Error(), "ask the lake, with --lake") {
+				t.Errorf("%s, remote %v: %v", q.Name, remote, err)
+			}
+		}
 	}
 }

@@ -59,7 +59,14 @@ Parameters are bound: they are never a part of the text. NULL is no value.`,
 		}
 		defer func() { err = errors.Join(err, w.Close()) }()
 		var refused []error
+		everything := slices.Equal(args, []string{all})
 		for i, q := range queries {
+			if err := w.lacks(q); err != nil && everything {
+				fmt.Fprintln(cmd.ErrOrStderr(), "sql: left out:", err)
+				continue
+			} else if err != nil {
+				return err
+			}
 			rows, err := q.Answer(cmd.Context(), w, values[i])
 			var wrong *sql.Usage
 			if errors.As(err, &wrong) && len(queries) > 1 {
