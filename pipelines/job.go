@@ -114,6 +114,7 @@ func (o *StreamingOptions) initForRunner(ctx context.Context) (lake.Store, error
 			return nil, err
 		}
 		o.Source.TopicID = id
+		tellStamps(o.Source)
 	}
 	return o.initLake(ctx, lake.StateRunner, o.Source.TopicID)
 }
@@ -140,6 +141,9 @@ func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
 	topicID, err := kafkaio.FindTopic(o.Source.Cluster, o.Source.Topic)
 	if err != nil {
 		return err
+	}
+	if !o.resumed {
+		tellStamps(o.Source)
 	}
 	st, err := lake.SharedNow(ctx, o.Lake)
 	if err != nil {
@@ -190,6 +194,19 @@ func (o *StreamingOptions) Resume(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// tellStamps logs who stamps the topic's records: nothing hangs on it, but what
+// resists wrong clocks does.
+func tellStamps(source kafkaio.Options) {
+	switch stamps, err := kafkaio.AskStamps(source.Cluster, source.Topic); {
+	case err != nil:
+		slog.Warn("who stamps the topic's records is not known; the job goes by each record", "error", err)
+	case stamps == kafkaio.LogAppendTime:
+		slog.Info(stamps.Means(source.Cluster, source.Topic))
+	default:
+		slog.Warn(stamps.Means(source.Cluster, source.Topic))
+	}
 }
 
 // checkSource returns an error unless the topic can supply what the lake lacks

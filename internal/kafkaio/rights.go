@@ -16,6 +16,8 @@ const (
 	rightRead     = "READ"
 	rightWrite    = "WRITE"
 	rightDescribe = "DESCRIBE"
+
+	rightDescribeConfigs = "DESCRIBE_CONFIGS"
 )
 
 // Denied adds to a broker's refusal which right of which user it means, and how
@@ -51,7 +53,13 @@ func (c Cluster) principal() string {
 }
 
 // operation is a right as kafka-acls.sh spells it.
-func operation(right string) string { return right[:1] + strings.ToLower(right[1:]) }
+func operation(right string) string {
+	var b strings.Builder
+	for word := range strings.SplitSeq(right, "_") {
+		b.WriteString(word[:1] + strings.ToLower(word[1:]))
+	}
+	return b.String()
+}
 
 // unreachable explains why a broker at addr, which another broker named, cannot
 // be reached. Errors of another kind come back as they are.
