@@ -22,6 +22,7 @@ func TestKafka(t *testing.T) {
 		"retention":                 testRetention,
 		"topic made again":          testTopicMadeAgain,
 		"codecs":                    testCodecs,
+		"who stamps":                testWhoStamps,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
