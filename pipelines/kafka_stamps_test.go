@@ -24,7 +24,7 @@ func testWhoStamps(t *testing.T, _ *realKafka, j kafkaJob) {
 			settings = nil
 		}
 		j.topic += "-" + strings.ToLower(stamps)
-		j.make(t, 1, settings)
+		j.make(t, 4, settings)
 		j.deliver(t, producer.SimulateOptions{Seed: 1, Density: 50, Count: 100}, 0)
 		p := j.start(t, t.TempDir(), "--bounded")
 		if code := p.end(t, 2*time.Minute); code != 0 || strings.Count(p.out.String(), says) != 1 {

@@ -309,5 +309,8 @@ func (s *messages) message(topic string, rec Record) *sarama.ProducerMessage {
 		e.value = rec.Value
 		e.m.Value = &e.value
 	}
+	if rec.Ahead != 0 { // else the client's own clock, when it sends
+		e.m.Timestamp = time.Now().Add(time.Duration(rec.Ahead) * time.Millisecond)
+	}
 	return &e.m
 }

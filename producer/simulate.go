@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/google/uuid"
 
 	"example.com/shopstream/internal/shop"
@@ -54,6 +55,13 @@ type SimulateOptions struct {
 	SkewPartition int
 	Skew          time.Duration
 
+	// FastClocks is the share of customers whose device's clock is FastBy ahead, 0 to
+	// 1. Their events carry its time, and where a topic believes its producers so do
+	// their records (Record.Ahead). FastBy should be below the pipeline's skew:
+	// beyond, events are dead letters.
+	FastClocks float64
+	FastBy     time.Duration // 0: 4 minutes
+
 	// Foreign is the share of customers who pay in another currency than EUR.
 	Foreign float64
 }
@@ -61,6 +69,7 @@ type SimulateOptions struct {
 const (
 	defaultDensity = 1000
 	defaultBound   = 30 * time.Second
+	defaultFastBy  = 4 * time.Minute
 	leastLateness  = time.Hour // beyond Bound
 )
 
@@ -76,6 +85,9 @@ func (o SimulateOptions) withDefaults() (SimulateOptions, error) {
 	}
 	if o.Speedup == 0 {
 		o.Speedup = 1
+	}
+	if o.FastBy == 0 {
+		o.FastBy = defaultFastBy
 	}
 	bad := func(name string, found any, expected string) (SimulateOptions, error) {
 		return o, fmt.Errorf("simulate: %s is %v: expected %s", name, found, expected)
@@ -103,6 +115,10 @@ func (o SimulateOptions) withDefaults() (SimulateOptions, error) {
 		return bad("skew", o.Skew, "0 or more")
 	case o.Skew > 0 && (o.SkewPartition < 0 || o.SkewPartition >= o.Partitions):
 		return bad("skewed partition", o.SkewPartition, fmt.Sprintf("0 to %d", o.Partitions-1))
+	case !(o.FastClocks >= 0 && o.FastClocks <= 1):
+		return bad("share of fast clocks", o.FastClocks, "0 to 1")
+	case o.FastBy < time.Millisecond || o.FastBy > leastLateness:
+		return bad("time that clocks are fast by", o.FastBy, fmt.Sprintf("1ms to %s: late events have to stay late", leastLateness))
 	case o.Foreign < 0 || o.Foreign > 1:
 		return bad("foreign share", o.Foreign, "0 to 1")
 	}
@@ -166,7 +182,7 @@ type Simulator struct {
 	hour             int64 // that gap is for
 	gap              int64 // mean time between events, ns
 
-	shares struct{ duplicate, invalid, late, outOfOrder threshold }
+	shares struct{ duplicate, invalid, late, outOfOrder, fast threshold }
 
 	shop    floor
 	ids     uint64 // event ids used
@@ -208,6 +224,7 @@ func NewSimulator(o SimulateOptions) (*Simulator, error) {
 	s.shares.invalid = s.shares.duplicate + share(o.Invalid)
 	s.shares.late = s.shares.invalid + share(o.Late)
 	s.shares.outOfOrder = s.shares.late + share(o.OutOfOrder)
+	s.shares.fast = share(o.FastClocks)
 	if d := o.eventDuration(); d > 0 {
 		s.end = s.clock + int64(d)
 	}
@@ -324,10 +341,11 @@ func (s *Simulator) event(draw threshold) Record {
 		delay := int64(s.rnd.below(uint64(s.opts.MaxDelay.Milliseconds()) + 1))
 		at = max(now-delay, s.opts.Start.UnixMilli()) - s.skew(p)
 	}
+	ahead := s.ahead(key)
 	a.event.ID = s.id()
-	a.event.Time = at
+	a.event.Time = at + ahead
 	s.json = shop.AppendJSON(s.json[:0], &a.event)
-	rec := Record{Partition: p, Key: key, Value: s.bytes.keep(s.json), EventTime: at}
+	rec := Record{Partition: p, Key: key, Value: s.bytes.keep(s.json), EventTime: a.event.Time, Ahead: ahead}
 	if late {
 		s.truth.late++
 		return rec
@@ -357,6 +375,14 @@ func (s *Simulator) skew(partition int32) int64 {
 		return 0
 	}
 	return s.opts.Skew.Milliseconds()
+}
+
+// ahead is how far the clock of a customer's device is ahead, ms.
+func (s *Simulator) ahead(customer []byte) int64 {
+	if threshold(mix(s.opts.Seed, xxhash.Sum64(customer), 0, 6)>>32) >= s.shares.fast {
+		return 0
+	}
+	return s.opts.FastBy.Milliseconds()
 }
 
 // id is the next event id: a UUID of version 8 (RFC 9562: of our own making).

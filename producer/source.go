@@ -31,6 +31,9 @@ type Record struct {
 	// At is the source's clock when it gave the record, the same unit: it never
 	// goes back. Deliver paces by it where a speed-up is asked for.
 	At int64
+	// Ahead is how far the clock of the device that sends the record is ahead, ms:
+	// Deliver stamps it with that clock's time.
+	Ahead int64
 }
 
 // Source gives records in a fixed order. It is for one goroutine.

@@ -216,6 +216,7 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{[]string{"simulate", none, "--start=today"}, 2, `producer: --start "today": expected a time such as`},
 		{[]string{"simulate", none, "--resume"}, 2, "producer: --resume needs the --start"},
 		{[]string{"simulate", none, "--skew=1h", "--skew-partition=9"}, 2, "producer: simulate: skewed partition is 9: expected 0 to 3"},
+		{[]string{"simulate", none, "--fast-clocks=2"}, 2, "producer: simulate: share of fast clocks is 2: expected 0 to 1"},
 		{[]string{"simulate", "--rate=fast"}, 2, "rate"},
 		{[]string{"consume", none, "--from=then"}, 2, `producer: start "then": expected earliest, latest`},
 		{[]string{"consume", none, "--format=xml"}, 2, `producer: format "xml": expected json, raw or table`},

@@ -23,6 +23,8 @@ type simulateFlags struct {
 	foreign       float64
 	skewPartition int
 	skew          time.Duration
+	fastClocks    float64
+	fastBy        time.Duration
 	ledger        string
 	resume        bool
 }
@@ -59,6 +61,8 @@ minutes.`,
 	fl.Float64Var(&f.foreign, "foreign", 0, "share of customers who pay in GBP, CHF or PLN")
 	fl.IntVar(&f.skewPartition, "skew-partition", 0, "the partition that --skew is for")
 	fl.DurationVar(&f.skew, "skew", 0, "make all events of one partition that much older, such as 720h")
+	fl.Float64Var(&f.fastClocks, "fast-clocks", 0, "share of customers whose device's clock is fast, in their events and, where the topic is CreateTime, their records")
+	fl.DurationVar(&f.fastBy, "fast-by", 4*time.Minute, "how far these clocks are ahead; beyond stream.skew their events are dead letters")
 	fl.StringVar(&f.ledger, "ledger", "", "write the truth about the records to this `file`")
 	fl.BoolVar(&f.resume, "resume", false, "leave out what the topic already holds of the same run (needs --start)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -118,7 +122,7 @@ func simulateOptions(cfg config.Config, f simulateFlags, now time.Time) (produce
 		Rate: s.Rate, Speedup: s.Speedup, Density: f.density, Flat: f.flat, Count: f.count, Duration: f.duration,
 		Duplicates: s.Duplicates, Invalid: s.Invalid, Late: s.Late, OutOfOrder: s.OutOfOrder,
 		Bound: cfg.Stream.OutOfOrderness, MaxDelay: max(s.MaxDelay, time.Millisecond),
-		SkewPartition: f.skewPartition, Skew: f.skew, Foreign: f.foreign,
+		SkewPartition: f.skewPartition, Skew: f.skew, FastClocks: f.fastClocks, FastBy: f.fastBy, Foreign: f.foreign,
 	}
 	if f.start != "" {
 		start, err := time.Parse(time.RFC3339, f.start)
