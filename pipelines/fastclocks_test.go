@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kfake"
 
@@ -39,8 +42,8 @@ func TestFastClocksLive(t *testing.T) {
 }
 
 func testFastClocks(t *testing.T, stamps kafkaio.Stamps, share float64, open time.Duration) {
-	cluster := stampedBy(t, stamps)
-	live := fastClockOptions(cluster, t.TempDir())
+	cluster, topic := stampedBy(t, stamps)
+	live := fastClockOptions(cluster, topic, t.TempDir())
 	live.Source.Bounded = false
 	if err := live.For(Prism); err != nil {
 		t.Fatal(err)
@@ -82,35 +85,60 @@ func testFastClocks(t *testing.T, stamps kafkaio.Stamps, share float64, open tim
 		t.Errorf("live revenue %s, gold's %s: want at least 99 %% of it", revenue, gold)
 	}
 
-	again := fastClockOptions(cluster, t.TempDir())
+	again := fastClockOptions(cluster, topic, t.TempDir())
 	run(t, again)
 	same(t, got, read(t, again.Lake))
 }
 
-func fastClockOptions(cluster kafkaio.Cluster, dir string) StreamingOptions {
+func fastClockOptions(cluster kafkaio.Cluster, topic, dir string) StreamingOptions {
 	o := options(cluster, dir)
-	o.Source.ID, o.Source.BaseWindow = uuid.NewString(), 10*time.Second
+	o.Source.Topic, o.Source.ID, o.Source.BaseWindow = topic, uuid.NewString(), 10*time.Second
 	o.Source.IdleAfter = time.Hour // a pause of a busy machine is not the shop's
 	o.MaxDeadShare, o.MaxLateShare = 1, 1
 	return o
 }
 
-// stampedBy starts a broker with a topic of four partitions whose records are
-// stamped by whom the test wants.
-func stampedBy(t *testing.T, stamps kafkaio.Stamps) kafkaio.Cluster {
-	if stamps == kafkaio.LogAppendTime {
-		return startBroker(t, 4)
+// stampedBy gives a new topic of four partitions whose records are stamped by whom
+// the test wants: in the brokers that SHOPSTREAM_TEST_BROKERS names, else in one of
+// its own.
+func stampedBy(t *testing.T, stamps kafkaio.Stamps) (c kafkaio.Cluster, name string) {
+	t.Helper()
+	name = "fast-clocks-" + uuid.NewString()
+	if brokers := os.Getenv("SHOPSTREAM_TEST_BROKERS"); brokers != "" {
+		c.Brokers = strings.Split(brokers, ",")
+	} else if stamps == kafkaio.LogAppendTime {
+		c = startBroker(t, 4) // it stamps
+	} else {
+		k, err := kfake.NewCluster(kfake.NumBrokers(1)) // it leaves the producers' stamps
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(k.Close)
+		c.Brokers = k.ListenAddrs()
 	}
-	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, topic)) // it leaves the producers' stamps
+	cfg, err := c.SaramaConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(k.Close)
-	c := kafkaio.Cluster{Brokers: k.ListenAddrs()}
-	if s, err := kafkaio.AskStamps(c, topic); err != nil || s != stamps {
+	admin, err := sarama.NewClusterAdmin(c.Brokers, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	setting := string(stamps)
+	if err := admin.CreateTopic(name, &sarama.TopicDetail{
+		NumPartitions: 4, ReplicationFactor: 1, ConfigEntries: map[string]*string{"message.timestamp.type": &setting},
+	}, false); err != nil {
+		t.Fatal(err)
+	}
+	// A leader for each partition may take a moment; a producer waits for them, too.
+	if n, err := kafkaio.EnsureTopic(t.Context(), c, name, 4); err != nil || n != 4 {
+		t.Fatalf("%d partitions, %v", n, err)
+	}
+	if s, err := kafkaio.AskStamps(c, name); err != nil || s != stamps {
 		t.Fatalf("the topic is %s, %v", s, err)
 	}
-	return c
+	return c, name
 }
 
 // fastShare is which share of a shop's records has a fast clock.
