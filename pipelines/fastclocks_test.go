@@ -52,16 +52,13 @@ func testFastClocks(t *testing.T, stamps kafkaio.Stamps, share float64, open tim
 		t.Fatal(err)
 	}
 	o := producer.SimulateOptions{
-		Seed: 12, Start: time.Now().UTC().Truncate(time.Millisecond), Partitions: 4, Rate: 500, Speedup: 1, Duration: open, Flat: true,
+		Seed: 12, Start: time.Now().UTC().Add(-warmUp).Truncate(time.Millisecond), Partitions: 4, Rate: 500, Speedup: 1, Duration: warmUp + open, Flat: true,
 		OutOfOrder: 0.1, MaxDelay: 5 * time.Second, FastClocks: share,
 	}
-	sim, err := producer.NewSimulator(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := newBusyShop(t, o)
 	sent := make(chan error, 1)
 	go func() {
-		_, err := producer.Deliver(context.WithoutCancel(t.Context()), cluster, topic, sim, producer.DeliverOptions{Speedup: 1})
+		_, err := producer.Deliver(context.WithoutCancel(t.Context()), cluster, topic, source, producer.DeliverOptions{Speedup: 1})
 		kafkaio.Finish(live.Source.ID)
 		sent <- err
 	}()
@@ -79,7 +76,7 @@ func testFastClocks(t *testing.T, stamps kafkaio.Stamps, share float64, open tim
 	}
 	revenue, gold := liveRevenue(t, live.Lake), goldRevenue(t, live.Lake)
 	valid := got.totals.Silver + got.totals.Late
-	t.Logf("%d events, %.2f %% fast, %.3f %% late; revenue live %s, gold %s (%.3f %%)", valid, 100*fastShare(t, o),
+	t.Logf("%d events, %.2f %% fast, %.3f %% late; revenue live %s, gold %s (%.3f %%)", valid, 100*float64(source.fast)/float64(source.all),
 		100*float64(got.totals.Late)/float64(valid), revenue, gold, 100*float64(revenue)/float64(gold))
 	if gold <= 0 || revenue > gold || float64(revenue) < 0.99*float64(gold) {
 		t.Errorf("live revenue %s, gold's %s: want at least 99 %% of it", revenue, gold)
@@ -141,20 +138,36 @@ func stampedBy(t *testing.T, stamps kafkaio.Stamps) (c kafkaio.Cluster, name str
 	return c, name
 }
 
-// fastShare is which share of a shop's records has a fast clock.
-func fastShare(t *testing.T, o producer.SimulateOptions) float64 {
+// busyShop is a simulated shop from the moment on when many sessions have come to
+// their orders.
+type busyShop struct {
+	*producer.Simulator
+	from      int64 // ms
+	all, fast int
+}
+
+const warmUp = 2 * time.Minute
+
+func newBusyShop(t *testing.T, o producer.SimulateOptions) *busyShop {
+	t.Helper()
 	sim, err := producer.NewSimulator(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fast, all := 0, 0
-	for rec, ok := sim.Next(); ok; rec, ok = sim.Next() {
-		all++
-		if rec.Ahead > 0 {
-			fast++
+	return &busyShop{Simulator: sim, from: o.Start.Add(warmUp).UnixMilli()}
+}
+
+func (s *busyShop) Next() (producer.Record, bool) {
+	for {
+		rec, ok := s.Simulator.Next()
+		if ok && rec.At < s.from {
+			continue
 		}
+		if s.all++; rec.Ahead > 0 {
+			s.fast++
+		}
+		return rec, ok
 	}
-	return float64(fast) / float64(all)
 }
 
 // liveRevenue is the shop's revenue in all five-minute windows of the live metrics.
