@@ -168,7 +168,11 @@ func (r *GoldReport) add(ctx context.Context, st lake.Store, job *GoldJob) error
 		if !stopped && (!ok || p.Inputs != planned.Inputs && p.Inputs != sales.Incomplete(planned.Inputs)) {
 			return fmt.Errorf("business day %s: the job has ended without an error, but has not published it: run gold again", date)
 		}
-		results, err := lake.ReadGold[lake.QualityRow](ctx, st, "quality_results", date)
+		table := "quality_results"
+		if stopped {
+			table = lake.AttemptsTable
+		}
+		results, err := lake.ReadGold[lake.QualityRow](ctx, st, table, date)
 		if err != nil {
 			return err
 		}

@@ -167,6 +167,6 @@ func (r *GoldReport) writeWarnings(w io.Writer) {
 		fmt.Fprintln(w)
 	}
 	if len(dates) > 0 {
-		fmt.Fprintln(w, "quality: all results are in the table quality_results")
+		fmt.Fprintln(w, "quality: all results are in the table quality_results, those of days that were stopped in quality_attempts")
 	}
 }

@@ -131,7 +131,11 @@ type CatalogueRow struct {
 	Source       string      `parquet:"source,dict"`
 }
 
-// QualityRow is one row of quality_results.
+// AttemptsTable has the results of days that a rule has stopped. Its rows are those
+// of quality_results, which has them of what stands.
+const AttemptsTable = "quality_attempts"
+
+// QualityRow is one row of quality_results or quality_attempts.
 type QualityRow struct {
 	Date       int32    `parquet:"date,date"`
 	TableName  string   `parquet:"table_name,dict"`

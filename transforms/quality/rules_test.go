@@ -9,7 +9,7 @@ import (
 
 // TestRulesOfTheTables loads the rules that stand beside the tables.
 func TestRulesOfTheTables(t *testing.T) {
-	without := map[string]bool{"quality_results": true, "metrics_5m": true, "dead_letters": true}
+	without := map[string]bool{"quality_results": true, "quality_attempts": true, "metrics_5m": true, "dead_letters": true}
 	for _, table := range tables.All() {
 		r, err := Load(tables.Files, table)
 		if err != nil {

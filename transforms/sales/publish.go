@@ -130,34 +130,19 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 			return out, err
 		}
 	}
-	resultsFile, err := encodeTable("quality_results", out.Date, out.Results)
+	if len(out.Failed) > 0 {
+		return out, stop(ctx, st, before, planned.Inputs, &out)
+	}
+	measured, attempted, err := resultFiles(out.Date, out.Results, nil)
 	if err != nil {
 		return out, err
 	}
-	if len(out.Failed) > 0 {
-		begun := before
-		begun.Begin(map[string]lake.PublishedFile{resultsFile.table: resultsFile.PublishedFile})
-		if err := lake.PutPublication(ctx, st, begun); err != nil {
-			return out, err
-		}
-		if err := resultsFile.put(ctx, st); err != nil {
-			return out, err
-		}
-		before.Next = nil
-		before.Attempt = &lake.Attempt{Inputs: planned.Inputs, Failed: out.Failed}
-		tables := maps.Clone(before.Tables) // what stands, and why nothing else does
-		if tables == nil {
-			tables = map[string]lake.PublishedFile{}
-		}
-		tables[resultsFile.table] = resultsFile.PublishedFile
-		before.Tables = tables
-		return out, lake.PutPublication(ctx, st, before)
-	}
+	files := append(checked, measured, attempted)
 	// Until the new one is written, each file is one of the old or the new.
 	begun := before
 	begun.Inputs = unfinished
 	next := map[string]lake.PublishedFile{}
-	for _, f := range append(checked, resultsFile) {
+	for _, f := range files {
 		next[f.table] = f.PublishedFile
 	}
 	begun.Begin(next)
@@ -175,7 +160,7 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 	if err := putDropped(ctx, st, out.Date, p.conflicts, before); err != nil {
 		return out, err
 	}
-	for _, f := range append(checked, resultsFile) {
+	for _, f := range files {
 		out.Rows[f.table] = f.Rows
 		out.Published = out.Published || before.Tables[f.table] != f.PublishedFile
 		// Also what is the same: what stands may be of a run that was killed.
@@ -193,6 +178,51 @@ func (fn *publishFn) publish(ctx context.Context, day int32, planned PlannedDay,
 		done.Inputs = Incomplete(done.Inputs)
 	}
 	return out, lake.PutPublication(ctx, st, done)
+}
+
+// stop notes a day that a rule has stopped: what was measured of the attempt, and
+// that nothing else has changed.
+func stop(ctx context.Context, st lake.Store, before lake.Publication, inputs string, out *Outcome) error {
+	measured, attempted, err := resultFiles(out.Date, nil, out.Results)
+	if err != nil {
+		return err
+	}
+	files := []tableFile{attempted}
+	if _, apart := before.Tables[attempted.table]; before.Attempt != nil && !apart {
+		// An older program has put its attempt in the place of what was measured of the
+		// tables that stand: of those nothing is known.
+		files = append(files, measured)
+	}
+	begun, tables := before, maps.Clone(before.Tables) // what stands, and why nothing else does
+	if tables == nil {
+		tables = map[string]lake.PublishedFile{}
+	}
+	next := map[string]lake.PublishedFile{}
+	for _, f := range files {
+		next[f.table], tables[f.table] = f.PublishedFile, f.PublishedFile
+	}
+	begun.Begin(next)
+	if err := lake.PutPublication(ctx, st, begun); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := f.put(ctx, st); err != nil {
+			return err
+		}
+	}
+	before.Next, before.Tables = nil, tables
+	before.Attempt = &lake.Attempt{Inputs: inputs, Failed: out.Failed}
+	return lake.PutPublication(ctx, st, before)
+}
+
+// resultFiles are the two tables of results: of what stands, and of an attempt that
+// was stopped.
+func resultFiles(date civil.Date, standing, attempt []lake.QualityRow) (measured, attempted tableFile, err error) {
+	if measured, err = encodeTable("quality_results", date, standing); err != nil {
+		return measured, attempted, err
+	}
+	attempted, err = encodeTable(lake.AttemptsTable, date, attempt)
+	return measured, attempted, err
 }
 
 // unfinished are the inputs of a publication whose replacement has begun.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"cloud.google.com/go/civil"
 	"github.com/spf13/cobra"
@@ -85,14 +86,21 @@ func runChecks(cmd *cobra.Command, w warehouse.Warehouse, date *civil.Date) (boo
 	return good, nil
 }
 
-// rules is what gold's rules measured of a date, failures first.
+// rules is what gold's rules measured of a date, of what stands and of an attempt
+// that was stopped, failures first.
 const rules = `
-SELECT date, table_name, rule, column_name, severity, passed, measured, threshold, rows_failed, detail
-FROM quality_results
-WHERE date = COALESCE(CAST(@date AS DATE), (SELECT MAX(date) FROM quality_results))
-ORDER BY passed, severity, table_name, rule, column_name`
+WITH measured AS (
+  SELECT FALSE AS stopped, date, table_name, rule, column_name, severity, passed, measured, threshold, rows_failed, detail FROM quality_results
+  UNION ALL
+  SELECT TRUE AS stopped, date, table_name, rule, column_name, severity, passed, measured, threshold, rows_failed, detail FROM quality_attempts
+)
+SELECT stopped, date, table_name, rule, column_name, severity, passed, measured, threshold, rows_failed, detail
+FROM measured
+WHERE date = COALESCE(CAST(@date AS DATE), (SELECT MAX(date) FROM measured))
+ORDER BY stopped, passed, severity, table_name, rule, column_name`
 
-// showRules reports whether no rule of severity fail is broken.
+// showRules reports whether no rule of severity fail is broken, by what stands or
+// by an attempt to replace it.
 func showRules(cmd *cobra.Command, w warehouse.Warehouse, date *civil.Date) (bool, error) {
 	params := warehouse.Params{"date": nil}
 	if date != nil {
@@ -107,23 +115,49 @@ func showRules(cmd *cobra.Command, w warehouse.Warehouse, date *civil.Date) (boo
 		fmt.Fprintln(out, "\nThere are no quality results.")
 		return true, nil
 	}
+	good := true
+	for _, part := range []struct {
+		stopped bool
+		title   string
+	}{
+		{false, "\nGold's rules on %s: %d, of which %d did not hold\n"},
+		{true, "\nThe newest attempt at %s was stopped, and what stood before stands. Rules: %d, of which %d did not hold\n"},
+	} {
+		of := &warehouse.Rows{Columns: rows.Columns[2:]}
+		for _, row := range rows.Rows {
+			if row[0].(bool) == part.stopped {
+				of.Rows = append(of.Rows, row[2:])
+			}
+		}
+		if len(of.Rows) == 0 {
+			continue
+		}
+		held, err := showPart(out, part.title, sql.Text(rows.Rows[0][1]), of)
+		if err != nil {
+			return false, err
+		}
+		good = good && held
+	}
+	return good, nil
+}
+
+// showPart shows the rules that do not hold, which come first, and reports whether
+// none of them is of severity fail.
+func showPart(out io.Writer, title, date string, rows *warehouse.Rows) (bool, error) {
+	const severity, passed = 3, 4 // columns
 	broken, failed := 0, 0
 	for _, row := range rows.Rows {
-		severity, passed := row[4], row[5].(bool)
-		if !passed {
+		if !row[passed].(bool) {
 			broken++
-			if severity == "fail" {
+			if row[severity] == "fail" {
 				failed++
 			}
 		}
 	}
-	fmt.Fprintf(out, "\nGold's rules on %s: %d, of which %d did not hold\n", sql.Text(rows.Rows[0][0]), len(rows.Rows), broken)
+	fmt.Fprintf(out, title, date, len(rows.Rows), broken)
 	if broken == 0 {
 		return true, nil
 	}
-	shown := &warehouse.Rows{Columns: rows.Columns[1:]}
-	for _, row := range rows.Rows[:broken] {
-		shown.Rows = append(shown.Rows, row[1:])
-	}
-	return failed == 0, sql.WriteTableWith(out, shown, sql.TableOptions{Width: fileWidth})
+	rows.Rows = rows.Rows[:broken]
+	return failed == 0, sql.WriteTableWith(out, rows, sql.TableOptions{Width: fileWidth})
 }

@@ -198,6 +198,20 @@ func TestCheck(t *testing.T) {
 			nil, 1,
 			[]string{"Gold's rules on 2026-03-01: 2, of which 1 did not hold", "10 or more"},
 		},
+		"an attempt was stopped": {
+			map[string]string{
+				"quality_results":  results + "2026-03-01, daily_sales, volume, fail, true, 3, 10 or more, 0, NULL\n",
+				"quality_attempts": results + "2026-03-01, daily_sales, volume, fail, false, 3, 20 or more, 7, NULL\n",
+			},
+			nil, 1,
+			[]string{"Gold's rules on 2026-03-01: 1, of which 0 did not hold", "The newest attempt at 2026-03-01 was stopped, and what stood before stands. Rules: 1, of which 1 did not hold", "20 or more"},
+		},
+		"nothing but an attempt": {
+			map[string]string{"quality_attempts": results},
+			[]string{"--date", "2026-02-28"},
+			1,
+			[]string{"The newest attempt at 2026-02-28 was stopped"},
+		},
 		"a rule warns": {
 			map[string]string{"quality_results": "date, table_name, rule, severity, passed\n2026-03-01, daily_sales, volume, warn, false\n"},
 			nil, 0,

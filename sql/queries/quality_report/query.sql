@@ -1,6 +1,36 @@
--- Quality rules that do not hold, over all days, the worst first.
-WITH results AS (
+-- Quality rules that do not hold, over all days, the worst first: of attempts that
+-- were stopped, and of what stands.
+WITH measured AS (
   SELECT
+    'attempt' AS part,
+    date,
+    table_name,
+    rule,
+    column_name,
+    severity,
+    passed,
+    rows_failed,
+    threshold,
+    detail
+  FROM quality_attempts
+  UNION ALL
+  SELECT
+    'published' AS part,
+    date,
+    table_name,
+    rule,
+    column_name,
+    severity,
+    passed,
+    rows_failed,
+    threshold,
+    detail
+  FROM quality_results
+),
+
+results AS (
+  SELECT
+    part,
     date,
     table_name,
     rule,
@@ -10,8 +40,8 @@ WITH results AS (
     rows_failed,
     threshold,
     detail,
-    ROW_NUMBER() OVER (PARTITION BY table_name, rule, column_name, severity, passed ORDER BY date DESC) AS age
-  FROM quality_results
+    ROW_NUMBER() OVER (PARTITION BY part, table_name, rule, column_name, severity, passed ORDER BY date DESC) AS age
+  FROM measured
   WHERE
     date >= COALESCE(CAST(@from AS DATE), date)
     AND date <= COALESCE(CAST(@to AS DATE), date)
@@ -20,6 +50,7 @@ WITH results AS (
 
 rules AS (
   SELECT
+    part,
     table_name,
     rule,
     column_name,
@@ -33,11 +64,12 @@ rules AS (
     MAX(CASE WHEN NOT passed AND age = 1 THEN detail END) AS detail,
     MIN(CASE severity WHEN 'fail' THEN 1 WHEN 'quarantine' THEN 2 ELSE 3 END) AS grade
   FROM results
-  GROUP BY table_name, rule, column_name, severity
+  GROUP BY part, table_name, rule, column_name, severity
 )
 
 SELECT
-  ROW_NUMBER() OVER (ORDER BY grade, days DESC, rows_failed DESC, table_name, rule, column_name) AS place,
+  ROW_NUMBER() OVER (ORDER BY grade, days DESC, rows_failed DESC, table_name, rule, column_name, part) AS place,
+  part,
   severity,
   table_name,
   rule,
