@@ -83,6 +83,10 @@ faults: ## KILLS=34 a stream, full and slow disks, a failing bucket, clocks; SHO
 	CI=1 SHOPSTREAM_KILLS=$(KILLS) SHOPSTREAM_GOLD_KILLS=50 SHOPSTREAM_BUCKET_EVENTS=100000 go test -tags integration ./pipelines -count=1 -timeout 3h -v \
 		-run '^Test(Killed|LakeInABucket|Disk|SlowDisk|Damaged|ClockJumps)' | grep --line-buffered -v level=
 
+.PHONY: damage
+damage: ## every kind of object of a lake damaged in five ways, and every program that reads it asked
+	SHOPSTREAM_DAMAGE=all go test ./pipelines -run '^TestDamageCampaign$$' -count=1 -timeout 2h -v | grep --line-buffered -v level=
+
 .PHONY: soak
 soak: ## the streaming job live for 30 minutes; MINUTES=30 RATE=10000
 	SHOPSTREAM_SOAK_MINUTES=$(MINUTES) SHOPSTREAM_SOAK_RATE=$(RATE) go test -tags integration ./pipelines -run '^TestSoak$$' -count=1 -timeout 3h -v

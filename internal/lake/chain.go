@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -164,7 +165,7 @@ func (u *unsealed) forget(dir string, to int64) {
 var errChain = errors.New("expected the rows that were sealed")
 
 // checkChains holds the rows to the chains of seals and end.
-func (l *Ledger) checkChains(ctx context.Context, st Store) error {
+func (l *Ledger) checkChains(ctx context.Context, st Store, tell faults) error {
 	for _, c := range []struct {
 		want *Chain
 		have Chain
@@ -180,17 +181,30 @@ func (l *Ledger) checkChains(ctx context.Context, st Store) error {
 		if c.want == nil || *c.want == c.have {
 			continue
 		}
-		lost, err := l.lostRow(ctx, st, c.dir, c.to)
+		lost, err := l.lostRows(ctx, st, c.dir, c.to)
 		if err != nil {
 			return err
 		}
+		unread := slices.ContainsFunc(slices.Collect(maps.Keys(l.unread)), func(name string) bool { return strings.HasPrefix(name, c.dir+"/") })
 		switch {
-		case lost != "":
-			return fault(st, lost, fmt.Errorf("%w: %w: %s says %d, found %d, and files of its window are there", ErrMissing, errChain, c.of, c.want.Rows, c.have.Rows), "Restore it from a copy")
+		case len(lost) > 0:
+			for _, name := range lost {
+				err := fault(st, name, fmt.Errorf("%w: %w: %s says %d, found %d, and files of its window are there", ErrMissing, errChain, c.of, c.want.Rows, c.have.Rows), "Restore it from a copy")
+				if err := tell.take(err); err != nil {
+					return err
+				}
+			}
+			continue
+		case unread:
+			continue // why they are others is told
 		case c.want.Rows != c.have.Rows:
-			return fault(st, c.dir, fmt.Errorf("%w: %s says %d, found %d", errChain, c.of, c.want.Rows, c.have.Rows), "Restore the folder from a copy")
+			err = fault(st, c.dir, fmt.Errorf("%w: %s says %d, found %d", errChain, c.of, c.want.Rows, c.have.Rows), "Restore the folder from a copy")
+		default:
+			err = fault(st, c.dir, fmt.Errorf("%w: there are as many as %s says, %d, but one or more are not those that were sealed, as if an older copy had been put in their place", errChain, c.of, c.want.Rows), "Restore the folder from a copy")
 		}
-		return fault(st, c.dir, fmt.Errorf("%w: there are as many as %s says, %d, but one or more are not those that were sealed, as if an older copy had been put in their place", errChain, c.of, c.want.Rows), "Restore the folder from a copy")
+		if err := tell.take(err); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -209,10 +223,15 @@ func (l *Ledger) closedMetricsChain() *Chain {
 	return l.Closed.MetricsChain
 }
 
-// lostRow returns the name of a row that is not there, though files of its window
-// are; "" if there is none.
-func (l *Ledger) lostRow(ctx context.Context, st Store, dir string, to int64) (string, error) {
+// lostRows returns the names of rows that are not there, though files of their
+// windows are.
+func (l *Ledger) lostRows(ctx context.Context, st Store, dir string, to int64) (names []string, err error) {
 	known := map[int64]bool{}
+	for name := range l.unread {
+		if window, ok := windowFiled(name); ok && strings.HasPrefix(name, dir+"/") {
+			known[window] = true
+		}
+	}
 	folders := []string{metricsDir}
 	if dir == rowsDir {
 		folders = []string{incrementsDir, string(Bronze), string(Silver), string(Late), string(Dead)}
@@ -228,14 +247,15 @@ func (l *Ledger) lostRow(ctx context.Context, st Store, dir string, to int64) (s
 	for _, folder := range folders {
 		for info, err := range st.List(ctx, folder+"/") {
 			if err != nil {
-				return "", err
+				return nil, err
 			}
 			if window, ok := windowFiled(info.Name); ok && window <= to && !known[window] {
-				return windowName(dir, window, ".json"), nil
+				known[window] = true
+				names = append(names, windowName(dir, window, ".json"))
 			}
 		}
 	}
-	return "", nil
+	return names, nil
 }
 
 // windowFiled returns the window of a data file, an increments file or a row,

@@ -125,7 +125,7 @@ func (l *Ledger) Files(lanes ...Lane) []File {
 
 // readCompactions reads all compactions. Like a seal, one that is seen has all
 // its rows on disk: it is read before them.
-func readCompactions(ctx context.Context, st Store) (map[civil.Date]*compaction, error) {
+func readCompactions(ctx context.Context, st Store, tell faults) (map[civil.Date]*compaction, error) {
 	var names []string
 	for info, err := range st.List(ctx, compactionsDir+"/") {
 		if err != nil {
@@ -139,16 +139,20 @@ func readCompactions(ctx context.Context, st Store) (map[civil.Date]*compaction,
 	}
 	read := make([]compaction, len(names))
 	err := Parallel(len(names), readers, func(i int) error {
-		if err := getJSON(ctx, st, names[i], &read[i]); err != nil {
-			return err
+		err := getJSON(ctx, st, names[i], &read[i])
+		if name := compactionName(read[i].Date); err == nil && name != names[i] {
+			err = damaged(st, names[i], fmt.Errorf("expected the compaction of its date, found that of %s", name))
 		}
-		if name := compactionName(read[i].Date); name != names[i] {
-			return damaged(st, names[i], fmt.Errorf("expected the compaction of its date, found that of %s", name))
+		if err != nil {
+			read[i].Date = civil.Date{}
 		}
-		return nil
+		return tell.take(err)
 	})
 	compactions := map[civil.Date]*compaction{}
 	for i := range read {
+		if read[i].Date == (civil.Date{}) {
+			continue
+		}
 		read[i].index()
 		compactions[read[i].Date] = &read[i]
 	}
@@ -157,7 +161,7 @@ func readCompactions(ctx context.Context, st Store) (map[civil.Date]*compaction,
 
 // checkCompactions wants a compacted file for each silver file that one
 // replaces, and as many rows.
-func (l *Ledger) checkCompactions(st Store) error {
+func (l *Ledger) checkCompactions(st Store, tell faults) error {
 	if len(l.compactions) == 0 {
 		return nil
 	}
@@ -173,13 +177,22 @@ func (l *Ledger) checkCompactions(st Store) error {
 			}
 			rows[c.Date] += f.Rows
 			if _, ok := c.inPlaceOf(f.Name, r.Window); !ok {
-				return damaged(st, compactionName(c.Date), fmt.Errorf("expected a file in place of %s, found none", f.Name))
+				if err := tell.take(damaged(st, compactionName(c.Date), fmt.Errorf("expected a file in place of %s, found none", f.Name))); err != nil {
+					return err
+				}
 			}
 		}
 	}
+	if len(l.unread) > 0 {
+		return nil // rows are missing that may be of these dates
+	}
 	for date, c := range l.compactions {
-		if rows[date] != c.rows() {
-			return damaged(st, compactionName(date), fmt.Errorf("expected files of %d rows, as in the date's ledger rows, found %d", rows[date], c.rows()))
+		if rows[date] == c.rows() {
+			continue
+		}
+		err := damaged(st, compactionName(date), fmt.Errorf("expected files of %d rows, as in the date's ledger rows, found %d", rows[date], c.rows()))
+		if err := tell.take(err); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -35,6 +35,22 @@ func (f *Fault) Missing() bool {
 	return errors.Is(f.Err, ErrMissing) || errors.Is(f.Err, fs.ErrNotExist)
 }
 
+// faults decides what a fault of an object does: what it returns ends the reading,
+// with nil it goes on without the object.
+type faults func(*Fault) error
+
+// readersStop is that of everybody but Verify.
+func readersStop(f *Fault) error { return f }
+
+// take hands on the faults, and returns every other error.
+func (t faults) take(err error) error {
+	var f *Fault
+	if errors.As(err, &f) {
+		return t(f)
+	}
+	return err
+}
+
 func fault(st Store, name string, err error, do string) error {
 	return &Fault{Object: name, Lake: st.URI(), Kind: ErrDamaged, Err: err, Do: do}
 }

@@ -208,19 +208,19 @@ func (g *GoldFiles) Of(ctx context.Context, st Store, table string) (files []Inf
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for n := 1; ; n++ {
-		files, err = g.of(ctx, st, table)
+		files, err = g.of(ctx, st, table, readersStop)
 		if err == nil || n == goldReads || !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 			return files, err
 		}
 	}
 }
 
-func (g *GoldFiles) of(ctx context.Context, st Store, table string) ([]Info, error) {
+func (g *GoldFiles) of(ctx context.Context, st Store, table string, tell faults) ([]Info, error) {
 	dir := publicationsDir
 	if table == predictionsTable {
 		dir = predictionsDir
 	}
-	published, err := g.publications(ctx, st, dir)
+	published, err := g.publications(ctx, st, dir, tell)
 	if err != nil {
 		return nil, err
 	}
@@ -245,11 +245,13 @@ func (g *GoldFiles) of(ctx context.Context, st Store, table string) ([]Info, err
 		p, ok := published[date]
 		switch {
 		case !ok:
-			if err := unnamed(ctx, st, table, date, info.Name); err != nil {
+			if err := tell.take(unnamed(ctx, st, table, date, info.Name)); err != nil {
 				return nil, err
 			}
 		case len(p.named(table)) == 0:
-			return nil, p.wrong(st, table, info.Name, found{info.Size, g.hashes[info]})
+			if err := tell.take(p.wrong(st, table, info.Name, found{info.Size, g.hashes[info]})); err != nil {
+				return nil, err
+			}
 		case !slices.ContainsFunc(p.named(table), func(f PublishedFile) bool { return f.File == info.Name }):
 			warnForeign(st, info.Name) // the other name of a file
 		}
@@ -257,7 +259,7 @@ func (g *GoldFiles) of(ctx context.Context, st Store, table string) ([]Info, err
 	standing := map[string]bool{}
 	for _, p := range published {
 		f, named, err := p.stands(st, table, g.among(there))
-		if err != nil {
+		if err := tell.take(err); err != nil {
 			return nil, err
 		}
 		standing[f.File] = named
@@ -278,11 +280,12 @@ func (g *GoldFiles) among(there map[string]Info) func(name string) (found, bool,
 }
 
 // publications reads those that are new or have changed.
-func (g *GoldFiles) publications(ctx context.Context, st Store, dir string) (map[civil.Date]Publication, error) {
+func (g *GoldFiles) publications(ctx context.Context, st Store, dir string, tell faults) (map[civil.Date]Publication, error) {
 	type object struct {
 		info Info
 		date civil.Date
 		p    Publication
+		ok   bool
 	}
 	var objects []object
 	for info, err := range st.List(ctx, dir+"/") {
@@ -299,11 +302,11 @@ func (g *GoldFiles) publications(ctx context.Context, st Store, dir string) (map
 	err := Parallel(len(objects), readers, func(i int) (err error) {
 		o := &objects[i]
 		if seen, ok := g.seen[o.info]; ok {
-			o.p = seen
+			o.p, o.ok = seen, true
 			return nil
 		}
-		o.p, _, err = readPublication(ctx, st, o.info.Name, o.date)
-		return err
+		o.p, o.ok, err = readPublication(ctx, st, o.info.Name, o.date)
+		return tell.take(err)
 	})
 	if err != nil {
 		return nil, err
@@ -318,7 +321,9 @@ func (g *GoldFiles) publications(ctx context.Context, st Store, dir string) (map
 	}
 	out := map[civil.Date]Publication{}
 	for _, o := range objects {
-		g.seen[o.info], out[o.date] = o.p, o.p
+		if o.ok {
+			g.seen[o.info], out[o.date] = o.p, o.p
+		}
 	}
 	return out, nil
 }
@@ -382,6 +387,12 @@ func (g *GoldFiles) Damaged(ctx context.Context, st Store, standing map[civil.Da
 			if _, _, err := p.stands(st, table, g.among(there)); err != nil {
 				out[date] = err
 			}
+		}
+		if p.IDs == nil || p.Inputs == "" {
+			continue
+		}
+		if info, there := there[p.IDs.File]; there && g.hashes[info] != p.IDs.Hash { // a missing one is missed where it is read
+			out[date] = goldDamage(st, p.IDs.File, fmt.Errorf("expected the SHA-256 %.16s…, as published, found %.16s…", p.IDs.Hash, g.hashes[info]))
 		}
 	}
 	return out, nil

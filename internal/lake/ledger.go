@@ -314,12 +314,12 @@ func Close(ctx context.Context, st Store) (Totals, error) { return closeLake(ctx
 func Pause(ctx context.Context, st Store) (Totals, error) { return closeLake(ctx, st, true) }
 
 func closeLake(ctx context.Context, st Store, goesOn bool) (Totals, error) {
-	l, err := readOnce(ctx, st) // an end that is there is replaced, whatever it says
+	l, err := readOnce(ctx, st, readersStop) // an end that is there is replaced, whatever it says
 	if err != nil {
 		return Totals{}, err
 	}
 	l.Closed = nil
-	if err := l.checkChains(ctx, st); err != nil {
+	if err := l.checkChains(ctx, st, readersStop); err != nil {
 		return Totals{}, err
 	}
 	t := Total(l.Rows)

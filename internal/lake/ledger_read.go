@@ -28,6 +28,7 @@ type Ledger struct {
 	chain        *Chain       // of the rows up to the seal; nil: not known
 	metricsChain *Chain       // likewise of metrics
 	compactions  map[civil.Date]*compaction
+	unread       map[string]bool // names of rows that a reader who goes on could not read
 }
 
 // ErrNoLake is wrapped by ReadLedger where there is no lake.
@@ -41,37 +42,59 @@ const closedReads = 3
 // the rows' totals.
 func ReadLedger(ctx context.Context, st Store) (*Ledger, error) {
 	for n := 1; ; n++ {
-		l, err := readOnce(ctx, st)
-		if err == nil {
-			err = l.checkChains(ctx, st)
-		}
-		if err == nil && l.Closed != nil {
-			if total := Total(l.Rows); !total.equal(l.Closed.Totals) {
-				err = fmt.Errorf("the ledger in %s is %w: %w: %s has the totals %+v, but its rows have %+v. The storage has lost or changed rows since: restore %s from a copy",
-					st.URI(), ErrDamaged, errChain, closedName, l.Closed.Totals, total, rowsDir)
-			}
-		}
-		// A run may have gone on with the lake meanwhile and sealed other rows.
-		again := errors.Is(err, errChain) || errors.Is(err, ErrMissing)
-		if err == nil || !again || n == closedReads {
+		l, err := readHeld(ctx, st, readersStop)
+		if err == nil || !movedOn(err) || n == closedReads {
 			return l, err
 		}
 	}
 }
 
+// movedOn reports whether an error may be that of a ledger that a run goes on with
+// while it is read, which seals other rows then.
+func movedOn(err error) bool { return errors.Is(err, errChain) || errors.Is(err, ErrMissing) }
+
+// readHeld reads the ledger once and holds it to what it says of itself.
+func readHeld(ctx context.Context, st Store, tell faults) (*Ledger, error) {
+	l, err := readOnce(ctx, st, tell)
+	if err == nil {
+		err = l.checkChains(ctx, st, tell)
+	}
+	if err == nil { // after the chains, which know which row is lost
+		err = l.checkCompactions(st, tell)
+	}
+	if err != nil || l.Closed == nil || len(l.unread) > 0 {
+		return l, err
+	}
+	if total := Total(l.Rows); !total.equal(l.Closed.Totals) {
+		err = tell.take(fault(st, rowsDir, fmt.Errorf("%w: %s has the totals %+v, but its rows have %+v", errChain, closedName, l.Closed.Totals, total),
+			"The storage has lost or changed rows since: restore the folder from a copy"))
+	}
+	return l, err
+}
+
 // readOnce reads the ledger; seals and a declared end may not fit the rows.
-func readOnce(ctx context.Context, st Store) (*Ledger, error) {
-	l := &Ledger{seal: kafkaio.NoTime, metricsSeal: kafkaio.NoTime}
+func readOnce(ctx context.Context, st Store, tell faults) (*Ledger, error) {
+	l := &Ledger{seal: kafkaio.NoTime, metricsSeal: kafkaio.NoTime, unread: map[string]bool{}}
 	var err error
 	if l.Settings, err = readSettings(ctx, st, ""); errors.Is(err, fs.ErrNotExist) {
-		if lost := checkNoLake(ctx, st); lost != nil {
-			return nil, lost
+		if err = checkNoLake(ctx, st); err == nil {
+			return nil, fmt.Errorf("%w at %s: %w", ErrNoLake, st.URI(), fs.ErrNotExist)
 		}
-		return nil, fmt.Errorf("%w at %s: %w", ErrNoLake, st.URI(), err)
+	}
+	if err != nil {
+		if err := tell.take(err); err != nil {
+			return nil, err
+		}
+		// Who goes on does so by the copy.
+		data, err := st.Get(ctx, witnessOf(settingsName))
+		if err == nil {
+			_, err = decodeObject(settingsName, data, &l.Settings)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: without %s and its copy nothing else of the lake can be told", ErrDamaged, settingsName)
+		}
 	}
 	switch f := l.Settings.Format; {
-	case err != nil:
-		return nil, err
 	case f < 1:
 		return nil, damaged(st, settingsName, fmt.Errorf("expected a format of 1 to %d, found %d", formatVersion, f))
 	case f < formatUnsummed:
@@ -81,32 +104,38 @@ func readOnce(ctx context.Context, st Store) (*Ledger, error) {
 	}
 	// Compactions and seals first: what is seen here has all its rows on disk,
 	// which a reading of the rows that comes later cannot miss.
-	if l.compactions, err = readCompactions(ctx, st); err != nil {
+	if l.compactions, err = readCompactions(ctx, st, tell); err != nil {
 		return nil, err
 	}
-	if l.seal, l.chain, err = readSeal(ctx, st, sealName); err != nil {
+	l.seal, l.chain, err = readSeal(ctx, st, sealName)
+	if err := tell.take(err); err != nil {
 		return nil, err
 	}
-	if l.metricsSeal, l.metricsChain, err = readSeal(ctx, st, metricsSealName); err != nil {
+	l.metricsSeal, l.metricsChain, err = readSeal(ctx, st, metricsSealName)
+	if err := tell.take(err); err != nil {
 		return nil, err
 	}
-	if l.Closed, err = readClosed(ctx, st); err != nil {
+	l.Closed, err = readClosed(ctx, st)
+	if err := tell.take(err); err != nil {
 		return nil, err
 	}
-	if l.Rows, l.sums, err = readAll(ctx, st, rowsDir, Row.window); err != nil {
+	if l.Rows, l.sums, err = readAll(ctx, st, rowsDir, Row.window, l.without(tell)); err != nil {
 		return nil, err
 	}
-	if l.Metrics, l.metricsSums, err = readAll(ctx, st, metricsRowsDir, MetricsRow.window); err != nil {
+	if l.Metrics, l.metricsSums, err = readAll(ctx, st, metricsRowsDir, MetricsRow.window, l.without(tell)); err != nil {
 		return nil, err
 	}
-	if err := l.checkRows(st); err != nil {
-		return nil, err
-	}
-	if err := l.checkCompactions(st); err != nil {
+	if err := l.checkRows(st, tell); err != nil {
 		return nil, err
 	}
 	if _, ok := l.Sealed(); !ok && l.seal != kafkaio.NoTime {
-		return nil, damaged(st, windowName(rowsDir, l.seal, ".json"), errors.New("it is sealed: expected a row with a mark, found none"))
+		name := windowName(rowsDir, l.seal, ".json")
+		if l.unread[name] {
+			return l, nil
+		}
+		if err := tell.take(damaged(st, name, errors.New("it is sealed: expected a row with a mark, found none"))); err != nil {
+			return nil, err
+		}
 	}
 	if l.Closed != nil {
 		// A run that goes on with the lake meanwhile withdraws the end before it
@@ -116,6 +145,17 @@ func readOnce(ctx context.Context, st Store) (*Ledger, error) {
 		}
 	}
 	return l, nil
+}
+
+// without is tell that notes which rows are not read.
+func (l *Ledger) without(tell faults) faults {
+	var mu sync.Mutex
+	return func(f *Fault) error {
+		mu.Lock()
+		defer mu.Unlock()
+		l.unread[f.Object] = true
+		return tell(f)
+	}
 }
 
 // ReadSettings reads what a lake was made with; ok is false where there is none.
@@ -146,7 +186,7 @@ const readers = 32
 // readAll reads the rows in a folder by window, and their checksums. One that is
 // gone by the time it is read was provisional: a run that goes on with the lake
 // removes those.
-func readAll[T any](ctx context.Context, st Store, dir string, window func(T) int64) ([]T, []uint64, error) {
+func readAll[T any](ctx context.Context, st Store, dir string, window func(T) int64, tell faults) ([]T, []uint64, error) {
 	var names []string
 	for info, err := range st.List(ctx, dir+"/") {
 		if err != nil {
@@ -170,10 +210,10 @@ func readAll[T any](ctx context.Context, st Store, dir string, window func(T) in
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
 		case err != nil:
-			return err
+			return tell.take(err)
 		}
 		if name := windowName(dir, window(v), ".json"); name != names[i] {
-			return damaged(st, names[i], fmt.Errorf("expected the row of its window, found that of %s", name))
+			return tell.take(damaged(st, names[i], fmt.Errorf("expected the row of its window, found that of %s", name)))
 		}
 		rows[i] = read{&v, sum}
 		return nil

@@ -137,7 +137,7 @@ func (m *MetricsFiles) visible(ctx context.Context, st Store) ([]MetricsRow, err
 	if l.Metrics, l.metricsSums, err = m.read(ctx, st); err != nil {
 		return nil, err
 	}
-	if err := l.checkChains(ctx, st); err != nil {
+	if err := l.checkChains(ctx, st, readersStop); err != nil {
 		return nil, err
 	}
 	if l.Closed != nil {

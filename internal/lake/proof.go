@@ -22,6 +22,15 @@ func checkCRC(f File, crc uint32) error {
 	return nil
 }
 
+// wholeCRC reads an object whole, by steps.
+func wholeCRC(o Object) (uint32, error) {
+	h := crc32.New(castagnoli)
+	if n, err := io.Copy(h, io.NewSectionReader(o, 0, o.Size())); err != nil || n != o.Size() {
+		return 0, cmp.Or(err, io.ErrUnexpectedEOF)
+	}
+	return h.Sum32(), nil
+}
+
 // verified are the large files that this process has read whole.
 var verified sync.Map
 
@@ -31,11 +40,11 @@ func verifyOnce(st Store, o Object, f File) error {
 	if _, ok := verified.Load(key); ok || f.CRC == 0 {
 		return nil
 	}
-	h := crc32.New(castagnoli)
-	if n, err := io.Copy(h, io.NewSectionReader(o, 0, o.Size())); err != nil || n != o.Size() {
-		return cmp.Or(err, io.ErrUnexpectedEOF)
+	crc, err := wholeCRC(o)
+	if err == nil {
+		err = checkCRC(f, crc)
 	}
-	if err := checkCRC(f, h.Sum32()); err != nil {
+	if err != nil {
 		return err
 	}
 	verified.Store(key, true)
@@ -84,7 +93,7 @@ func (r Row) check() error {
 // checkRows holds each row to its files, and its offsets to those of the rows
 // before it. Offsets may have gaps between rows, as in the log: transactions and
 // compaction make them.
-func (l *Ledger) checkRows(st Store) error {
+func (l *Ledger) checkRows(st Store, tell faults) error {
 	next := map[int32]int64{}
 	for _, r := range l.Rows {
 		err := r.check()
@@ -95,8 +104,11 @@ func (l *Ledger) checkRows(st Store) error {
 			}
 			next[p] = r.Next[p]
 		}
-		if err != nil {
-			return damaged(st, windowName(rowsDir, r.Window, ".json"), err)
+		if err == nil {
+			continue
+		}
+		if err := tell.take(damaged(st, windowName(rowsDir, r.Window, ".json"), err)); err != nil {
+			return err
 		}
 	}
 	return nil

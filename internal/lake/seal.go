@@ -90,9 +90,9 @@ func readSeal(ctx context.Context, st Store, name string) (int64, *Chain, error)
 	case errors.Is(err, fs.ErrNotExist):
 		return kafkaio.NoTime, nil, nil
 	case err != nil:
-		return 0, nil, err
+		return kafkaio.NoTime, nil, err
 	case s.Window == nil:
-		return 0, nil, damaged(st, name, fmt.Errorf("expected a window, found none"))
+		return kafkaio.NoTime, nil, damaged(st, name, fmt.Errorf("expected a window, found none"))
 	}
 	return *s.Window, s.Chain, nil
 }

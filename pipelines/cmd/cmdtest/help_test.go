@@ -22,6 +22,7 @@ func TestHelp(t *testing.T) {
 		{"streaming"},
 		{"gold"},
 		{"rebuild"},
+		{"verify"},
 		{"warehouse"},
 		{"warehouse", "publish"},
 		{"sql"},

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 var programs = func() map[string]func() error {
 	all := map[string]func() error{}
 	for pkg, cgo := range map[string]string{
-		"pipelines/cmd/streaming": "0", "pipelines/cmd/gold": "0", "pipelines/cmd/rebuild": "0", "pipelines/cmd/warehouse": "0", "producer/cmd/producer": "0",
+		"pipelines/cmd/streaming": "0", "pipelines/cmd/gold": "0", "pipelines/cmd/rebuild": "0", "pipelines/cmd/verify": "0", "pipelines/cmd/warehouse": "0", "producer/cmd/producer": "0",
 		"ml/cmd/backtest": "0", "ml/cmd/train": "0", "ml/cmd/predict": "0", "ml/cmd/serve": "0",
 		"pipelines/cmd/local": "1", "sql/cmd/sql": "1", // they link DuckDB
 	} {
