@@ -206,6 +206,16 @@ const TwinsName = InputsDir + "twins.json"
 type foundTwins struct {
 	In    string                `json:"in"` // hash of the files of ids
 	Twins map[civil.Date][]Twin `json:"twins"`
+	Sum   string                `json:"sum"` // of what it says: a note that storage has changed is none
+}
+
+func (f foundTwins) sum() string {
+	f.Sum = ""
+	text, err := json.Marshal(f)
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	return lake.Hash(text)
 }
 
 // FindTwins returns the order lines that do not count on their day, of the days
@@ -223,7 +233,7 @@ func FindTwins(ctx context.Context, st lake.Store, standing map[civil.Date]lake.
 	}
 	found := foundTwins{}
 	data, err := st.Get(ctx, TwinsName)
-	if err == nil && json.Unmarshal(data, &found) == nil && found.In == lake.Hash(in) {
+	if err == nil && json.Unmarshal(data, &found) == nil && found.In == lake.Hash(in) && found.Sum == found.sum() {
 		return found.Twins, nil, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -233,6 +243,7 @@ func FindTwins(ctx context.Context, st lake.Store, standing map[civil.Date]lake.
 		return found.Twins, damaged, err
 	}
 	found.In = lake.Hash(in)
+	found.Sum = found.sum()
 	if data, err = json.Marshal(found); err != nil {
 		return nil, nil, err
 	}
