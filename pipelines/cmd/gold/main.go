@@ -20,8 +20,8 @@ import (
 )
 
 const intro = `gold makes the tables of a lake's business days: daily_sales, category_revenue,
-hourly_sales, funnel_daily, order_lines, product_catalogue and quality_results. Without dates it
-makes the days that the ledger calls complete and that are new or have changed.
+hourly_sales, funnel_daily, order_lines, product_catalogue, quality_results and quality_attempts.
+Without dates it makes the days that the ledger calls complete and that are new or have changed.
 
   gold --lake=/data/lake
   gold --lake=gs://bucket/lake --date=2026-03-01
