@@ -40,7 +40,7 @@ func StreamingFrom(cfg config.Config) StreamingOptions {
 			IdleAfter: cfg.Kafka.IdleAfter, Refresh: refreshEvery, Budget: int64(cfg.Stream.Budget),
 		},
 		Lake: cfg.Lake.URI, Shards: cfg.Stream.Shards, MaxAmount: cfg.Stream.MaxAmount, Start: freshStart, asked: cfg.Kafka.Start != "ledger",
-		MaxDeadShare: cfg.Stream.MaxDeadShare, MaxLateShare: cfg.Stream.MaxLateShare, finalBefore: kafkaio.NoTime,
+		MaxDeadShare: cfg.Stream.MaxDeadShare, MaxLateShare: cfg.Stream.MaxLateShare, MaxCategories: cfg.Stream.MaxCategories, finalBefore: kafkaio.NoTime,
 		Flink: FlinkOptions{
 			Parallelism: cfg.Flink.Parallelism, Checkpoint: cfg.Flink.Checkpoint, CheckpointDir: cfg.Flink.CheckpointDir,
 			StateBackend: cfg.Flink.StateBackend, Savepoint: cfg.Flink.Savepoint, MaxBundle: cfg.Flink.MaxBundle,

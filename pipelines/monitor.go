@@ -114,6 +114,7 @@ func (m monitor) conditions() []telemetry.Condition {
 		m.commits(s.Lag(), m.commitAge()),
 		{Name: "transactions", OK: true, Detail: s.OpenTransaction(m.topic, time.Now())},
 		{Name: "late", OK: true, Detail: telemetry.Snapshot().TooLate},
+		{Name: "categories", OK: true, Detail: telemetry.Snapshot().TooWide},
 	}
 }
 

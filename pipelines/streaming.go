@@ -40,6 +40,9 @@ type StreamingOptions struct {
 	MaxDeadShare float64
 	// MaxLateShare is likewise of late events among the valid ones.
 	MaxLateShare float64
+	// MaxCategories is how many categories base windows may have in the mean before
+	// it warns; 0: never.
+	MaxCategories int
 	// GoesOn says that the source which ends goes on another time: the lake's last
 	// day is not complete by that end.
 	GoesOn bool

@@ -46,19 +46,25 @@ func (w *watch[F]) observe(now time.Time, p telemetry.Progress) (found F, tell, 
 }
 
 // watchRecords warns, until the function that it returns has returned, of dead
-// letters and late events of a job in this process. Late events are looked at
-// once more at the end.
+// letters, late events and the number of categories of a job in this process. The
+// last two are looked at once more at the end.
 func (o *StreamingOptions) watchRecords(ctx context.Context) (end func()) {
 	const look, period = 5 * time.Second, time.Minute
 	start, before := time.Now(), telemetry.Snapshot()
 	dead := watch[*DeadLetters]{between: deadBetween(o.MaxDeadShare), period: period, since: start, before: before}
 	late := watch[*LateEvents]{between: lateBetween(o.MaxLateShare, o.Source.OutOfOrderness), period: period, since: start, before: before}
-	lookAtLate := func(now time.Time) {
-		found, tell, over := late.observe(now, telemetry.Snapshot())
-		if tell {
-			slog.Warn("too many events are late", "found", found.Error())
+	wide := watch[*WideWindows]{between: wideBetween(o.MaxCategories, o.Shards), period: period, since: start, before: before}
+	lookAgain := func(now time.Time) {
+		if found, tell, over := late.observe(now, telemetry.Snapshot()); over {
+			if tell {
+				slog.Warn("too many events are late", "found", found.Error())
+			}
+			found.note(tell)
 		}
-		if over {
+		if found, tell, over := wide.observe(now, telemetry.Snapshot()); over {
+			if tell {
+				slog.Warn("windows have too many categories", "found", found.Error())
+			}
 			found.note(tell)
 		}
 	}
@@ -71,13 +77,13 @@ func (o *StreamingOptions) watchRecords(ctx context.Context) (end func()) {
 		for {
 			select {
 			case <-ctx.Done():
-				lookAtLate(time.Now())
+				lookAgain(time.Now())
 				return
 			case now := <-tick.C:
 				if d, tell, _ := dead.observe(now, telemetry.Snapshot()); tell {
 					slog.Warn("too many records are no valid event", "found", d.Error())
 				}
-				lookAtLate(now)
+				lookAgain(now)
 			}
 		}
 	}()

@@ -63,6 +63,7 @@ type Stream struct {
 	MaxAmount      int64         `yaml:"max_amount" default:"1000000000000" min:"1" max:"1000000000000" help:"most that an order line may amount to (unit_price × quantity), in units of its currency; one of more is a dead letter"`
 	MaxDeadShare   float64       `yaml:"max_dead_share" flag:"max-dead-share" default:"0.05" min:"0" max:"1" help:"share of dead letters, from 10 on, above which there is a warning, and a bounded run ends with exit code 4 (1: never)"`
 	MaxLateShare   float64       `yaml:"max_late_share" flag:"max-late-share" default:"0.05" min:"0" max:"1" help:"share of late events among the valid ones, from 10 on, above which there is a warning (1: never)"`
+	MaxCategories  int           `yaml:"max_categories" default:"5000" min:"0" max:"1000000000" help:"categories of a base window, each with files of its own, above which there is a warning (0: never)"`
 	Bundle         time.Duration `yaml:"bundle" default:"250ms" min:"10ms" max:"10s" help:"longest time that a bundle is collected"`
 	BundleRecords  int           `yaml:"bundle_records" default:"32768" min:"1" max:"1000000" help:"most records in a bundle"`
 	Budget         Size          `yaml:"budget" flag:"budget" default:"256MiB" min:"1MiB" max:"1TiB" help:"bytes read and not yet committed at which reading pauses"`

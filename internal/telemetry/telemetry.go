@@ -30,6 +30,8 @@ var (
 	LateEvents  = counters("shopstream_late_events_total", "Of the valid events read, those that were late, by partition.", "partition")
 	LateShare   = gauge("shopstream_late_share", "Share of late events among the valid ones of about the last minute; above stream.max_late_share there is a warning.")
 
+	Categories = gauge("shopstream_window_silver_files", "Silver files of the newest base window in the ledger that has any: one a category and shard; see stream.max_categories.")
+
 	GoldDays = counter("shopstream_gold_days_total", "Business days that gold has made.")
 
 	Committed  = gauge("shopstream_committed_window_seconds", "End of the newest base window in the ledger, Unix time.")
@@ -70,6 +72,10 @@ type Progress struct {
 	Sealed                         int64 // end of the newest final window, ms; 0: none
 	LastCommit                     time.Time
 	GoldDays                       int64 // business days that gold has made
+
+	Windows     int64  // base windows in the ledger that have events,
+	SilverFiles int64  // and their files of silver
+	TooWide     string // what was found last, if windows have too many categories; "": they have not
 
 	Refused     map[string]int64 // of Read, the records that are no valid event, by reason
 	LastRefused DeadLetter       // one of them, the newest that was told
@@ -174,12 +180,20 @@ func ObserveLateShare(share float64, tooLate string) {
 	progress.TooLate = tooLate
 }
 
+// ObserveWidth notes what to tell of the categories of windows; "": nothing.
+func ObserveWidth(tooWide string) {
+	progress.Lock()
+	defer progress.Unlock()
+	progress.TooWide = tooWide
+}
+
 // Commit is what one ledger row adds.
 type Commit struct {
 	End                      int64 // of its window, ms
 	Silver, Duplicates, Late int64
 	Dead                     map[string]int64
 	Revenue                  map[string]int64 // micro-units by currency
+	SilverFiles              int
 }
 
 // ObserveCommit adds a row that was written to the ledger.
@@ -202,6 +216,11 @@ func ObserveCommit(c Commit) {
 	}
 	for currency, micros := range c.Revenue {
 		AddRevenue(progress.Final, currency, micros)
+	}
+	if c.SilverFiles > 0 {
+		progress.Windows++
+		progress.SilverFiles += int64(c.SilverFiles)
+		Categories.Set(float64(c.SilverFiles))
 	}
 	progress.Committed = max(progress.Committed, c.End)
 	progress.LastCommit = now

@@ -64,7 +64,7 @@ func (fn *commitFn) ProcessElement(ctx context.Context, w beam.Window, _ int64, 
 	if err := lake.PutRow(ctx, st, row); err != nil {
 		return err
 	}
-	telemetry.ObserveCommit(telemetry.Commit{End: row.End, Silver: row.Silver, Duplicates: row.Duplicates, Late: row.Late, Dead: row.Dead, Revenue: revenue})
+	telemetry.ObserveCommit(telemetry.Commit{End: row.End, Silver: row.Silver, Duplicates: row.Duplicates, Late: row.Late, Dead: row.Dead, Revenue: revenue, SilverFiles: silverFiles(row)})
 	metrics.Emit(increments, row.End, emit)
 	if row.Mark != nil {
 		marked(all, nil)
@@ -118,6 +118,15 @@ func fold(start, end int64, parts []ack) (lake.Row, metrics.Increments, map[stri
 		}
 	}
 	return row, increments, revenue
+}
+
+func silverFiles(row lake.Row) (n int) {
+	for _, f := range row.Files {
+		if f.Lane == lake.Silver {
+			n++
+		}
+	}
+	return n
 }
 
 func (a ack) name() string {
