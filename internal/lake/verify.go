@@ -121,9 +121,6 @@ func (v *verifier) take(err error) error {
 	return err
 }
 
-// tellFault is take for readers that go on.
-func (v *verifier) tellFault(f *Fault) error { return v.take(f) }
-
 func (v *verifier) isTold(name string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -68,8 +68,10 @@ func (c *checking) model(name string) error {
 		if newest.needs(v) {
 			continue // told below
 		}
-		c.found(lake.Finding{Verdict: lake.Extra, Object: fileName(name, v, ""), Found: "it has no " + manifestName + ": it was never whole, or was removed by halves",
-			Do: "It does not count. train --keep removes it after a day"})
+		c.found(lake.Finding{
+			Verdict: lake.Extra, Object: fileName(name, v, ""), Found: "it has no " + manifestName + ": it was never whole, or was removed by halves",
+			Do: "It does not count. train --keep removes it after a day",
+		})
 	}
 	for _, v := range versions {
 		if err := c.version(name, v); err != nil {
