@@ -31,9 +31,9 @@ func campaignLake(t testing.TB, dir string) kafkaio.Cluster {
 	t.Helper()
 	cluster := startBroker(t, 2)
 	sim, err := producer.NewSimulator(producer.SimulateOptions{
-		Seed: 11, Start: time.Date(2026, 3, 1, 22, 30, 0, 0, time.UTC), Partitions: 2, Density: 5, Flat: true, Count: 1500,
+		Seed: 11, Start: time.Date(2026, 3, 1, 22, 30, 0, 0, time.UTC), Partitions: 2, Density: 40, Flat: true, Count: 12_000,
 		Duplicates: 0.05, Invalid: 0.05, Late: 0.01, OutOfOrder: 0.3, MaxDelay: 25 * time.Second,
-		SkewPartition: 1, Skew: 24 * time.Hour, Foreign: 0.2,
+		Foreign: 0.2,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func campaignLake(t testing.TB, dir string) kafkaio.Cluster {
 func campaignOptions(cluster kafkaio.Cluster, dir string) StreamingOptions {
 	o := options(cluster, dir)
 	o.Source.BaseWindow = time.Minute
-	o.Source.BundleRecords = 20 // windows get final before the end
+	o.Source.BundleRecords = 200 // windows get final before the end
 	return o
 }
 

@@ -130,6 +130,9 @@ func (c *campaign) run(whole bool) {
 	if c.ledger, err = lake.ReadLedger(t.Context(), mustStore(t, c.whole)); err != nil {
 		t.Fatal(err)
 	}
+	if len(c.ledger.Visible()) == 0 || c.ledger.Closed == nil && len(c.ledger.Visible()) == len(c.ledger.Rows) {
+		t.Fatalf("expected rows that are final in the %s lake, and in an open one others that are not; found %d of %d", c.lake, len(c.ledger.Visible()), len(c.ledger.Rows))
+	}
 	c.want = map[string]map[string]said{}
 	for _, r := range c.readers {
 		c.want[r.name] = r.ask(t, c.copy())
