@@ -204,7 +204,7 @@ func askRebuild(cluster kafkaio.Cluster) func(testing.TB, string) (string, error
 	}
 }
 
-// filesOfLedger is what readers see of a lake: its totals and files.
+// filesOfLedger is what readers see of a lake: its totals and the files that were written.
 func filesOfLedger(t testing.TB, dir string) (string, error) {
 	st, err := lake.OpenStore(t.Context(), dir)
 	if err != nil {
@@ -216,8 +216,8 @@ func filesOfLedger(t testing.TB, dir string) (string, error) {
 	}
 	var b strings.Builder
 	fmt.Fprintln(&b, l.Closed != nil, lake.Total(l.Visible()))
-	for _, f := range l.Files(lake.Bronze, lake.Silver, lake.Late, lake.Dead) {
-		fmt.Fprintln(&b, f)
+	for _, r := range l.Visible() {
+		fmt.Fprintln(&b, r.Window, r.Files) // the same rows, compacted or not
 	}
 	for _, r := range l.VisibleMetrics() {
 		fmt.Fprintln(&b, r)
