@@ -14,12 +14,12 @@ lake, revenue = pathlib.Path(sys.argv[1]), decimal.Decimal(sys.argv[2])
 totals = json.loads((lake / "ledger/closed.json").read_text())["totals"]
 utc = pa.timestamp("us", tz="UTC")
 want = {
-    "silver": {"event_time": utc, "unit_price": pa.decimal128(18, 6), "event_id": pa.string(), "quantity": pa.int64()},
+    "silver": {"event_time": utc, "unit_price": pa.decimal128(18, 6), "event_id": pa.string(), "category": pa.string(), "quantity": pa.int64()},
     "bronze": {"kafka_timestamp": utc, "value": pa.binary(), "key": pa.binary()},
     "dead_letters": {"kafka_timestamp": utc, "value": pa.binary(), "reason": pa.string()},
     "metrics": {"window_start": utc, "window_end": utc, "revenue": pa.decimal128(18, 6)},
 }
-partitions = {"silver": ["date", "category"], "bronze": ["date", "hour"], "dead_letters": ["date", "hour"], "metrics": ["window", "date"]}
+partitions = {"silver": ["date"], "bronze": ["date", "hour"], "dead_letters": ["date", "hour"], "metrics": ["window", "date"]}
 rows = {}
 for lane, columns in want.items():
     part = ds.partitioning(pa.schema([(p, pa.string()) for p in partitions[lane]]), flavor="hive")

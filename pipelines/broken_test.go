@@ -99,7 +99,7 @@ func TestBrokenRecords(t *testing.T) {
 		want := lake.SilverRow{
 			EventID: e.ID.String(), EventType: e.Type.String(), EventTime: e.Time * 1000, ProductID: e.ProductID, ProductName: e.ProductName,
 			UserID: e.UserID, SessionID: e.SessionID, Country: e.Country, OrderID: e.OrderID, Line: e.Line, Quantity: e.Quantity,
-			UnitPrice: e.UnitPrice, Currency: e.Currency, SchemaVersion: int32(e.Version), KafkaPartition: at.partition, KafkaOffset: at.offset,
+			UnitPrice: e.UnitPrice, Currency: e.Currency, SchemaVersion: int32(e.Version), KafkaPartition: at.partition, KafkaOffset: at.offset, Category: e.Category,
 		}
 		if diff := cmp.Diff(want, silverRows[at]); diff != "" {
 			t.Errorf("%+v in silver (-want +got):\n%.2000s", at, diff)

@@ -59,7 +59,7 @@ func (l *smallLake) order(at time.Time) lake.SilverRow {
 	return lake.SilverRow{
 		EventID: fmt.Sprintf("00000000-0000-4000-8000-%012d", l.n), EventType: "order_created", EventTime: at.UnixMicro(),
 		ProductID: fmt.Sprint("p", l.rnd.IntN(20)), UserID: fmt.Sprint("u", l.rnd.IntN(9)), OrderID: fmt.Sprint("o", l.n/3), Line: 1,
-		Quantity: 1 + l.rnd.Int64N(5), UnitPrice: shop.Money(10_000 * (1 + l.rnd.Int64N(5000))), Currency: "GBP", SchemaVersion: 1, KafkaOffset: int64(l.n),
+		Quantity: 1 + l.rnd.Int64N(5), UnitPrice: shop.Money(10_000 * (1 + l.rnd.Int64N(5000))), Currency: "GBP", SchemaVersion: 1, KafkaOffset: int64(l.n), Category: "toys",
 	}
 }
 
@@ -84,7 +84,7 @@ func (l *smallLake) hour(start time.Time, silver []lake.SilverRow, late []lake.S
 	if len(late) > 0 {
 		var rows []lake.LateRow
 		for _, e := range late {
-			rows = append(rows, lake.LateRow{SilverRow: e, Category: "toys", HighTime: start.UnixMicro()})
+			rows = append(rows, lake.LateRow{SilverRow: e, HighTime: start.UnixMicro()})
 			r.LateDates[time.UnixMicro(e.EventTime).UTC().Format(time.DateOnly)]++
 		}
 		data, err := lake.EncodeLate(nil, rows)

@@ -109,7 +109,7 @@ func refer(t testing.TB, cluster kafkaio.Cluster, base, bound time.Duration, dea
 		row := silverRow(&e, m)
 		if !end.After(clock.now.Add(-bound)) {
 			ref.want.totals.Late++
-			ref.want.late[at] = hash(lake.LateRow{SilverRow: row, Category: e.Category, HighTime: clock.now.UnixMicro()})
+			ref.want.late[at] = hash(lake.LateRow{SilverRow: row, HighTime: clock.now.UnixMicro()})
 			return nil
 		}
 		content := fmt.Sprint(e)
@@ -171,7 +171,7 @@ func bronzeRow(m *sarama.ConsumerMessage) lake.BronzeRow {
 func silverRow(e *jsonEvent, m *sarama.ConsumerMessage) lake.SilverRow {
 	row := lake.SilverRow{
 		EventID: strings.ToLower(e.EventID), EventType: e.EventType, EventTime: e.EventTime.UnixMicro(), ProductID: e.ProductID, ProductName: e.ProductName,
-		UserID: e.UserID, SessionID: e.SessionID, Country: e.Country, SchemaVersion: e.Version, KafkaPartition: m.Partition, KafkaOffset: m.Offset,
+		UserID: e.UserID, SessionID: e.SessionID, Country: e.Country, SchemaVersion: e.Version, KafkaPartition: m.Partition, KafkaOffset: m.Offset, Category: e.Category,
 	}
 	if e.isOrder() {
 		row.OrderID, row.Line, row.Quantity, row.Currency = e.OrderID, e.Line, e.Quantity, e.Currency

@@ -250,7 +250,7 @@ func appendSilver(rows []SilverRow, e *Events) []SilverRow {
 			EventID: e.EventID[i], EventType: e.EventType[i], EventTime: e.EventTime[i],
 			ProductID: e.ProductID[i], ProductName: e.ProductName[i], UserID: e.UserID[i], SessionID: e.SessionID[i],
 			Country: e.Country[i], OrderID: e.OrderID[i], Line: e.Line[i], Quantity: e.Quantity[i], UnitPrice: e.UnitPrice[i],
-			Currency: e.Currency[i], SchemaVersion: e.SchemaVersion[i], KafkaPartition: e.KafkaPartition[i], KafkaOffset: e.KafkaOffset[i],
+			Currency: e.Currency[i], SchemaVersion: e.SchemaVersion[i], KafkaPartition: e.KafkaPartition[i], KafkaOffset: e.KafkaOffset[i], Category: e.Category[i],
 		})
 	}
 	return rows

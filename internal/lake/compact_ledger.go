@@ -32,7 +32,7 @@ type compaction struct {
 	// Removed: the files that were replaced, also those of older generations, are gone.
 	Removed bool `json:"removed,omitempty"`
 
-	byFolder map[string][]compactedFile // of Files
+	byCategory map[string][]compactedFile // of Files
 }
 
 // compactedFile has the rows of a category in the base windows that start in
@@ -51,18 +51,20 @@ func (c *compaction) rows() (n int64) {
 }
 
 func (c *compaction) index() {
-	c.byFolder = map[string][]compactedFile{}
+	c.byCategory = map[string][]compactedFile{}
 	for _, f := range c.Files {
-		c.byFolder[folder(f.Name)] = append(c.byFolder[folder(f.Name)], f)
+		category, _ := silverCategory(f.Name)
+		c.byCategory[category] = append(c.byCategory[category], f)
 	}
 }
 
-// folder is where a file lies: compacted files lie with those they replace.
-func folder(name string) string { return name[:strings.LastIndexByte(name, '/')+1] }
-
 // inPlaceOf returns the file that has the rows of a silver file of a window.
 func (c *compaction) inPlaceOf(name string, window int64) (File, bool) {
-	for _, f := range c.byFolder[folder(name)] {
+	category, ok := silverCategory(name)
+	if !ok {
+		return File{}, false
+	}
+	for _, f := range c.byCategory[category] {
 		if f.From <= window && window <= f.To {
 			return f.File, true
 		}

@@ -8,7 +8,7 @@ import (
 
 // Compacted silver files lie beside those that they replace:
 //
-//	silver/date=2026-03-01/category=toys/compacted-0-0.parquet   generation, part
+//	silver/date=2026-03-01/category-toys/compacted-0-0.parquet   generation, part
 //
 // They hold many base windows, so that no window is in their names, and a run
 // that goes on with the lake leaves them alone.
@@ -21,7 +21,7 @@ func compactedName(date, category string, generation, part int) string {
 	b := append(make([]byte, 0, 96), Silver...)
 	b = append(b, "/date="...)
 	b = append(b, date...)
-	b = append(b, "/category="...)
+	b = append(append(b, '/'), categoryFolder...)
 	b = appendHive(b, category)
 	return string(b) + fmt.Sprintf("/%s%d-%d%s", compactedPrefix, generation, part, extension)
 }
@@ -33,11 +33,7 @@ func silverCategory(name string) (category string, ok bool) {
 	if len(parts) != 4 || parts[0] != string(Silver) {
 		return "", false
 	}
-	encoded, ok := strings.CutPrefix(parts[2], "category=")
-	if !ok {
-		return "", false
-	}
-	return decodeHive(encoded)
+	return parseCategory(parts[2])
 }
 
 // silverSpan returns the event times [from, to), µs, that a silver file can

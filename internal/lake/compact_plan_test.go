@@ -60,7 +60,7 @@ func TestPlanParts(t *testing.T) {
 
 func TestSilverNames(t *testing.T) {
 	name := compactedName("2026-03-01", "home & garden", 1, 2)
-	if want := "silver/date=2026-03-01/category=home%20%26%20garden/compacted-1-2.parquet"; name != want {
+	if want := "silver/date=2026-03-01/category-home%20%26%20garden/compacted-1-2.parquet"; name != want {
 		t.Errorf("%s, want %s", name, want)
 	}
 	for _, c := range []string{name, SilverName(noon, "home & garden", 3)} {
@@ -83,7 +83,7 @@ func TestSilverNames(t *testing.T) {
 		{name, day, day + 25*hour*1000, true},
 		{SilverName(noon, "toys", 0), noon * 1000, (noon + hour) * 1000, true},
 		{LaneName(Late, noon, 0)[:10], 0, 0, false},
-		{"silver/date=yesterday/category=toys/compacted-0-0.parquet", 0, 0, false},
+		{"silver/date=yesterday/category-toys/compacted-0-0.parquet", 0, 0, false},
 	} {
 		if from, to, ok := silverSpan(c.name, hour); from != c.from || to != c.to || ok != c.ok {
 			t.Errorf("%s: %d to %d, %t, want %d to %d", c.name, from, to, ok, c.from, c.to)

@@ -45,7 +45,7 @@ func fillSilver(t testing.TB, st Store, from, to int64) {
 				row.Silver += int64(len(rows))
 			}
 		}
-		late := LateRow{SilverRow: silverRows(1)[0], Category: "toys"}
+		late := inCategory(silverRows(1)[0], "toys")
 		late.KafkaPartition, late.KafkaOffset = 9, i
 		row.Files = append(row.Files, putFile(t, st, LaneName(Late, window, 0), []LateRow{late}, EncodeLate))
 		row.Late, row.Read, row.LateDates = 1, row.Silver+1, map[string]int64{"2026-03-01": 1}
@@ -117,7 +117,7 @@ func TestCompact(t *testing.T) {
 			t.Fatalf("%d rows after it, want these %d", len(got), len(want))
 		}
 		if diff := gocmp.Diff([]string{
-			"silver/date=2026-03-01/category=home%20%26%20garden/compacted-0-0.parquet", "silver/date=2026-03-01/category=toys/compacted-0-0.parquet",
+			"silver/date=2026-03-01/category-home%20%26%20garden/compacted-0-0.parquet", "silver/date=2026-03-01/category-toys/compacted-0-0.parquet",
 		}, silverNames(l)[:2]); diff != "" || len(silverNames(l)) != 2+18*4 {
 			t.Errorf("files:\n%s", diff)
 		}

@@ -62,7 +62,7 @@ const (
 // Numbers of columns in the files' schema.
 const (
 	eventTimeColumn = 2
-	categoryColumn  = 16 // of late files only
+	categoryColumn  = 16 // read of late files only
 	eventColumns    = 17
 )
 

@@ -42,7 +42,7 @@ func TestDamagedEvents(t *testing.T) {
 	f := File{Lane: Silver, Name: SilverName(0, "toys", 0), Rows: 40, Bytes: int64(len(data))}
 	var want []LateRow
 	for _, r := range rows {
-		want = append(want, LateRow{SilverRow: r, Category: "toys"})
+		want = append(want, inCategory(r, "toys"))
 	}
 	unnoticed := 0
 	read := func(damage string, data []byte) {
@@ -104,7 +104,7 @@ func FuzzScanEvents(f *testing.F) {
 		}
 		var late []LateRow
 		for _, r := range rows {
-			late = append(late, LateRow{SilverRow: r, Category: "toys"})
+			late = append(late, inCategory(r, "toys"))
 		}
 		lateFile, err := EncodeLate(nil, late)
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/parquet-go/parquet-go"
@@ -43,28 +45,46 @@ const (
 	statisticsMax, statisticsMin = 5, 6
 )
 
-// schemas are the bytes that the schema takes in the footer of each lane's
-// files: it is always the same.
-var schemas = sync.OnceValue(func() map[Lane][]byte {
+// fileSchema is the bytes that a schema takes in the footer of a lane's files, and
+// the number of its columns.
+type fileSchema struct {
+	bytes []byte
+	width int
+}
+
+// schemas are those of each lane's files: they are always the same, but for silver
+// of older programs, which had no column for the category.
+var schemas = sync.OnceValue(func() map[Lane][]fileSchema {
 	// Of a file without rows the encoders make one; they cannot fail there.
 	silver, _ := EncodeSilver(nil, nil)
 	late, _ := EncodeLate(nil, nil)
-	return map[Lane][]byte{Silver: schemaOf(silver), Late: schemaOf(late)}
+	return map[Lane][]fileSchema{
+		Silver: {{schemaOf(silver), len(silverColumns)}, {schemaOf(emptyOldSilver()), len(silverColumns) - 1}},
+		Late:   {{schemaOf(late), len(lateColumns)}},
+	}
 })
+
+// oldSilverSchema is that of SilverRow without its last column.
+var oldSilverSchema = sync.OnceValue(func() *parquet.Schema {
+	row := reflect.TypeFor[SilverRow]()
+	fields := make([]reflect.StructField, row.NumField()-1)
+	for i := range fields {
+		fields[i] = row.Field(i)
+	}
+	return parquet.NewSchema(row.Name(), parquet.SchemaOf(reflect.New(reflect.StructOf(fields)).Interface()))
+})
+
+func emptyOldSilver() []byte {
+	var out bytes.Buffer
+	_ = parquet.NewWriter(&out, oldSilverSchema()).Close() // into memory
+	return out.Bytes()
+}
 
 func schemaOf(file []byte) []byte {
 	n := int(binary.LittleEndian.Uint32(file[len(file)-8:]))
 	data := file[len(file)-8-n:]
-	_, schema := parseFooter(data[:n], 0, 0)
+	_, schema := parseFooter(data[:n], nil, 0)
 	return bytes.Clone(schema)
-}
-
-// columnCount is the number of columns of a lane's files.
-func columnCount(lane Lane) int {
-	if lane == Late {
-		return len(lateColumns)
-	}
-	return len(silverColumns)
 }
 
 var (
@@ -74,11 +94,11 @@ var (
 
 // readFooter parses the metadata of a file whose pages end at end.
 func readFooter(data []byte, lane Lane, end int64) (footer, error) {
-	f, schema := parseFooter(data, columnCount(lane), end)
+	f, schema := parseFooter(data, schemas()[lane], end)
 	if f.err != nil {
 		return footer{}, f.err
 	}
-	if !bytes.Equal(schema, schemas()[lane]) {
+	if schema == nil {
 		return footer{}, errSchema
 	}
 	var rows int64
@@ -102,9 +122,10 @@ type footerParser struct {
 	width int
 }
 
-func parseFooter(data []byte, width int, end int64) (footerParser, []byte) {
+// parseFooter returns the schema, too. It has to be one of known, if there are any.
+func parseFooter(data []byte, known []fileSchema, end int64) (footerParser, []byte) {
 	const first = 4 // after the format's name
-	p := footerParser{at: first, end: end, width: width}
+	p := footerParser{at: first, end: end}
 	r := &thriftReader{data: data}
 	var schema []byte
 	r.fields(func(id int, kind byte) bool {
@@ -113,6 +134,11 @@ func parseFooter(data []byte, width int, end int64) (footerParser, []byte) {
 			from := r.at
 			r.skip(kind, 0)
 			schema = data[from:r.at]
+			if at := slices.IndexFunc(known, func(s fileSchema) bool { return bytes.Equal(schema, s.bytes) }); at >= 0 {
+				p.width = known[at].width
+			} else if known != nil && r.err == nil && p.err == nil {
+				p.err = errSchema
+			}
 		case id == footerRows && kind == thriftI64:
 			p.rows = r.int()
 		case id == footerGroups && kind == thriftList:

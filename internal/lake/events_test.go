@@ -27,15 +27,21 @@ func putFile[T any](t testing.TB, st Store, name string, rows []T, encode func([
 	return File{Lane: lane, Name: name, Rows: int64(len(rows)), Bytes: int64(len(data))}
 }
 
+// inCategory is a row as it is read.
+func inCategory(r SilverRow, category string) LateRow {
+	r.Category = category
+	return LateRow{SilverRow: r}
+}
+
 // rowsOf turns batches into rows again; columns that were not read are zero.
 func rowsOf(e Events) []LateRow {
 	rows := make([]LateRow, e.N)
 	for i := range rows {
-		rows[i] = LateRow{Category: at(e.Category, i), SilverRow: SilverRow{
+		rows[i] = LateRow{SilverRow: SilverRow{
 			EventID: at(e.EventID, i), EventType: at(e.EventType, i), EventTime: at(e.EventTime, i),
 			ProductID: at(e.ProductID, i), ProductName: at(e.ProductName, i), UserID: at(e.UserID, i), SessionID: at(e.SessionID, i),
 			Country: at(e.Country, i), OrderID: at(e.OrderID, i), Line: at(e.Line, i), Quantity: at(e.Quantity, i), UnitPrice: at(e.UnitPrice, i),
-			Currency: at(e.Currency, i), SchemaVersion: at(e.SchemaVersion, i), KafkaPartition: at(e.KafkaPartition, i), KafkaOffset: at(e.KafkaOffset, i),
+			Currency: at(e.Currency, i), SchemaVersion: at(e.SchemaVersion, i), KafkaPartition: at(e.KafkaPartition, i), KafkaOffset: at(e.KafkaOffset, i), Category: at(e.Category, i),
 		}}
 	}
 	return rows
@@ -117,7 +123,7 @@ func TestScanEventsEqualsReadAll(t *testing.T) {
 		}
 		var want []LateRow
 		for _, r := range silver {
-			want = append(want, LateRow{SilverRow: r, Category: category})
+			want = append(want, inCategory(r, category))
 		}
 		read, err := ReadAll[LateRow](t.Context(), st, files[1].Name)
 		if err != nil {
@@ -149,7 +155,7 @@ func TestScanEventsManyPages(t *testing.T) {
 		f := putFile(t, st, SilverName(0, "toys", 0), rows, EncodeSilver)
 		var want []LateRow
 		for _, r := range rows {
-			want = append(want, LateRow{SilverRow: r, Category: "toys"})
+			want = append(want, inCategory(r, "toys"))
 		}
 		got, err := scan(t, st, []File{f}, ReadOptions{Columns: AllColumns})
 		if err != nil {

@@ -27,11 +27,15 @@ const metricsDir = "metrics"
 // replaces it:
 //
 //	bronze/date=2026-03-01/hour=10/3-20260301T101500Z.parquet           also late, dead_letters
-//	silver/date=2026-03-01/category=home%20%26%20garden/20260301T101500Z-0.parquet
+//	silver/date=2026-03-01/category-home%20%26%20garden/20260301T101500Z-0.parquet
 //	metrics/window=5m/date=2026-03-01/20260301T101500Z.parquet
 //
 // date and hour are of the window's start in UTC. Times are milliseconds since
 // the epoch, between the years 0 and 9999.
+//
+// Silver's category is a column. Until format 3 it stood in the path alone, as
+// category=…, which readers take for a column of a type that they guess: 007 and 7
+// were one. Such files are read as they were.
 
 const (
 	extension = ".parquet"
@@ -49,14 +53,24 @@ func appendWindow(b []byte, t time.Time) []byte {
 	return t.AppendFormat(b, windowFormat)
 }
 
+// What a silver file's folder begins with, before the category.
+const (
+	categoryFolder    = "category-"
+	oldCategoryFolder = "category="
+)
+
 // SilverName is the name of the file with one shard of a category's events in
 // one base window.
 func SilverName(windowStart int64, category string, shard int) string {
+	return silverName(windowStart, categoryFolder, category, shard)
+}
+
+func silverName(windowStart int64, folder, category string, shard int) string {
 	t := time.UnixMilli(windowStart).UTC()
 	b := append(make([]byte, 0, 96), Silver...)
 	b = append(b, "/date="...)
 	b = t.AppendFormat(b, dateFormat)
-	b = append(b, "/category="...)
+	b = append(append(b, '/'), folder...)
 	b = appendHive(b, category)
 	b = appendWindow(append(b, '/'), t)
 	b = append(b, '-')
@@ -98,6 +112,7 @@ type Key struct {
 	WindowStart int64  // ms since the epoch; of metrics the period
 	Partition   int32  // of Bronze, Late, Dead
 	Category    string // of Silver
+	Old         bool   // Silver of format 3 or before: without a column category
 	Shard       int    // of Silver
 }
 
@@ -107,6 +122,9 @@ func (k Key) Name() string {
 	case "":
 		return MetricsName(k.Kind, k.WindowStart)
 	case Silver:
+		if k.Old {
+			return silverName(k.WindowStart, oldCategoryFolder, k.Category, k.Shard)
+		}
 		return SilverName(k.WindowStart, k.Category, k.Shard)
 	default:
 		return LaneName(k.Lane, k.WindowStart, k.Partition)
@@ -141,12 +159,11 @@ func parseName(name string) (k Key, ok bool) {
 		return k, ok && k.Kind != ""
 	case Silver:
 		k.Lane = lane
-		category, isCategory := strings.CutPrefix(parts[2], "category=")
 		_, shard, _ := strings.Cut(file, "-")
 		n, err := strconv.Atoi(shard)
-		k.Category, ok = decodeHive(category)
-		k.Shard = n
-		return k, isCategory && ok && err == nil && n >= 0
+		k.Category, ok = parseCategory(parts[2])
+		k.Shard, k.Old = n, strings.HasPrefix(parts[2], oldCategoryFolder)
+		return k, ok && err == nil && n >= 0
 	case Bronze, Late, Dead:
 		k.Lane = lane
 		partition, _, _ := strings.Cut(file, "-")
@@ -156,6 +173,18 @@ func parseName(name string) (k Key, ok bool) {
 	default:
 		return k, false
 	}
+}
+
+// parseCategory returns the category of a silver file's folder.
+func parseCategory(folder string) (category string, ok bool) {
+	encoded, ok := strings.CutPrefix(folder, categoryFolder)
+	if !ok {
+		encoded, ok = strings.CutPrefix(folder, oldCategoryFolder)
+	}
+	if !ok {
+		return "", false
+	}
+	return decodeHive(encoded)
 }
 
 // windowOf returns the window's start, ms, from the name of any file that is
@@ -182,7 +211,7 @@ func parseWindow(name string) (int64, bool) {
 
 // MaxCategory is the longest category, in bytes, whose folder every common
 // disk can name whatever its characters are.
-const MaxCategory = (math.MaxUint8 - len("category=")) / 3
+const MaxCategory = (math.MaxUint8 - len(categoryFolder)) / 3
 
 const hexDigits = "0123456789ABCDEF"
 

@@ -17,12 +17,14 @@ func TestNames(t *testing.T) {
 		"dead_letters/date=2026-03-01/hour=09/12-20260301T095959.999Z.parquet":            {Lane: Dead, WindowStart: start - 900_001, Partition: 12},
 		"dead_letters/date=1970-01-01/hour=00/12-19700101T000000Z.parquet":                {Lane: Dead, Partition: 12},
 		"bronze/date=1969-12-31/hour=23/0-19691231T235959.999Z.parquet":                   {Lane: Bronze, WindowStart: -1},
-		"silver/date=2026-03-01/category=toys/20260301T101500Z-0.parquet":                 {Lane: Silver, WindowStart: start, Category: "toys"},
-		"silver/date=2026-03-01/category=home%20%26%20garden/20260301T101500Z-15.parquet": {Lane: Silver, WindowStart: start, Category: "home & garden", Shard: 15},
-		"silver/date=2026-03-01/category=%C3%BC%2F%25~_-./20260301T101500Z-0.parquet":     {Lane: Silver, WindowStart: start, Category: "ü/%~_-."},
-		"silver/date=2026-03-01/category=%6Eull/20260301T101500Z-0.parquet":               {Lane: Silver, WindowStart: start, Category: "null"},
-		"silver/date=2026-03-01/category=../20260301T101500Z-0.parquet":                   {Lane: Silver, WindowStart: start, Category: ".."},
-		"silver/date=2026-03-01/category=/20260301T101500Z-0.parquet":                     {Lane: Silver, WindowStart: start},
+		"silver/date=2026-03-01/category-toys/20260301T101500Z-0.parquet":                 {Lane: Silver, WindowStart: start, Category: "toys"},
+		"silver/date=2026-03-01/category-home%20%26%20garden/20260301T101500Z-15.parquet": {Lane: Silver, WindowStart: start, Category: "home & garden", Shard: 15},
+		"silver/date=2026-03-01/category-%C3%BC%2F%25~_-./20260301T101500Z-0.parquet":     {Lane: Silver, WindowStart: start, Category: "ü/%~_-."},
+		"silver/date=2026-03-01/category-%6Eull/20260301T101500Z-0.parquet":               {Lane: Silver, WindowStart: start, Category: "null"},
+		"silver/date=2026-03-01/category-../20260301T101500Z-0.parquet":                   {Lane: Silver, WindowStart: start, Category: ".."},
+		"silver/date=2026-03-01/category-/20260301T101500Z-0.parquet":                     {Lane: Silver, WindowStart: start},
+		"silver/date=2026-03-01/category=toys/20260301T101500Z-0.parquet":                 {Lane: Silver, WindowStart: start, Category: "toys", Old: true},
+		"silver/date=2026-03-01/category=/20260301T101500Z-0.parquet":                     {Lane: Silver, WindowStart: start, Old: true},
 		"metrics/window=5m/date=2026-03-01/20260301T101500Z.parquet":                      {Kind: "5m", WindowStart: start},
 		"metrics/window=sliding-1h/date=2026-03-01/20260301T101500Z.parquet":              {Kind: "sliding-1h", WindowStart: start},
 	} {
@@ -58,11 +60,12 @@ func TestParseNameRefuses(t *testing.T) {
 		"bronze/date=2026-03-01/hour=10/3-20260301T101500.25Z.parquet", // a part of the milliseconds
 		"bronze/date=2026-03-01/hour=10/-1-20260301T101500Z.parquet",
 		"bronze/date=2026-03-01/hour=10/3-20260231T101500Z.parquet",
-		"silver/date=2026-03-01/category=t%6Fys/20260301T101500Z-0.parquet", // another spelling
-		"silver/date=2026-03-01/category=home%2fgarden/20260301T101500Z-0.parquet",
-		"silver/date=2026-03-01/category=toys%/20260301T101500Z-0.parquet",
-		"silver/date=2026-03-01/category=toys/20260301T101500Z.parquet",
-		"silver/date=2026-03-01/category=toys/20260301T101500Z--1.parquet",
+		"silver/date=2026-03-01/category-t%6Fys/20260301T101500Z-0.parquet", // another spelling
+		"silver/date=2026-03-01/category-home%2fgarden/20260301T101500Z-0.parquet",
+		"silver/date=2026-03-01/category-toys%/20260301T101500Z-0.parquet",
+		"silver/date=2026-03-01/category-toys/20260301T101500Z.parquet",
+		"silver/date=2026-03-01/toys/20260301T101500Z-0.parquet",
+		"silver/date=2026-03-01/category-toys/20260301T101500Z--1.parquet",
 		"gold/date=2026-03-01/category=toys/20260301T101500Z-0.parquet",
 		"metrics/window=/date=2026-03-01/20260301T101500Z.parquet",
 	} {
@@ -91,6 +94,7 @@ func anyKey(t *rapid.T) Key {
 	case Silver:
 		k.Category = rapid.String().Draw(t, "category")
 		k.Shard = rapid.IntRange(0, 1000).Draw(t, "shard")
+		k.Old = rapid.Bool().Draw(t, "old")
 	default:
 		k.Partition = rapid.Int32Range(0, 1<<31-1).Draw(t, "partition")
 	}

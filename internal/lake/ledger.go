@@ -44,12 +44,11 @@ func inLedger(name string) bool {
 	return name == settingsName || name == generationName || strings.HasPrefix(name, "ledger/")
 }
 
-// formatVersion is the version of the ledger's and the lake's layout.
-// Objects of the ledger have checksums since formatUnsummed's successor; lakes of
-// that format are read, and raised to formatVersion when a run goes on with them.
+// formatVersion is the version of the ledger's and the lake's layout. Lakes of older
+// ones are read, and raised to formatVersion when a run goes on with them.
 const (
-	formatVersion  = 3
-	formatUnsummed = 2
+	formatVersion  = 4 // silver's category is a column, and no partition in its path
+	formatUnsummed = 2 // the last one whose objects of the ledger have no checksums
 )
 
 // Settings are fixed when a lake is made: windows and files of different
@@ -100,7 +99,7 @@ func Init(ctx context.Context, st Store, want Settings) error {
 	if err != nil {
 		return err
 	}
-	if have.Format == formatUnsummed || have.Upgraded {
+	if have.Format >= formatUnsummed && have.Format < formatVersion || have.Upgraded {
 		have.Format, have.Upgraded = formatVersion, false // read as it is, and raised by Continue
 	}
 	if have.TopicID == "" || want.TopicID == "" {

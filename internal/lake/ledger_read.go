@@ -98,7 +98,7 @@ func readOnce(ctx context.Context, st Store, tell faults) (*Ledger, error) {
 	case f < 1:
 		return nil, damaged(st, settingsName, fmt.Errorf("expected a format of 1 to %d, found %d", formatVersion, f))
 	case f < formatUnsummed:
-		return nil, fmt.Errorf("the lake %s has format %d, this program reads %d and %d: read the topic again into a new lake", st.URI(), f, formatUnsummed, formatVersion)
+		return nil, fmt.Errorf("the lake %s has format %d, this program reads %d to %d: read the topic again into a new lake", st.URI(), f, formatUnsummed, formatVersion)
 	case f > formatVersion:
 		return nil, fmt.Errorf("the lake %s has format %d, this program reads up to %d: use a newer one", st.URI(), f, formatVersion)
 	}

@@ -301,10 +301,10 @@ func TestDamaged(t *testing.T) {
 func TestNewerFormat(t *testing.T) {
 	t.Parallel()
 	st := newLake(t)
-	if err := st.Put(t.Context(), settingsName, []byte(`{"format":4,"hundreds":"of new fields"}`)); err != nil {
+	if err := st.Put(t.Context(), settingsName, []byte(`{"format":5,"hundreds":"of new fields"}`)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadLedger(t.Context(), st); err == nil || !strings.Contains(err.Error(), "format 4") {
+	if _, err := ReadLedger(t.Context(), st); err == nil || !strings.Contains(err.Error(), "format 5") {
 		t.Errorf("error %v, want one about the format", err)
 	}
 }

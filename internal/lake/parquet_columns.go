@@ -32,11 +32,11 @@ func (c *columns) silver(r *SilverRow) {
 	c.integer32(13, r.SchemaVersion)
 	c.integer32(14, r.KafkaPartition)
 	c.integer(15, r.KafkaOffset)
+	c.text(16, r.Category)
 }
 
 func (c *columns) late(r *LateRow) {
 	c.silver(&r.SilverRow)
-	c.text(16, r.Category)
 	c.integer(17, r.HighTime)
 }
 

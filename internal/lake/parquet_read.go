@@ -81,7 +81,7 @@ func readRows[T any](o Object) (rows []T, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSchema(f.Schema(), parquet.SchemaOf(new(T))); err != nil {
+	if err := checkSchema(f.Schema(), parquet.SchemaOf(new(T)), laterColumn(new(T))); err != nil {
 		return nil, err
 	}
 	if err := checkChunks(f); err != nil {
@@ -128,18 +128,27 @@ func checkTail(o Object) error {
 	return nil
 }
 
-// laterColumn is the one that files of older programs lack. It reads as zero.
-const laterColumn = "create_time"
+// laterColumn is the column that a kind of rows has not in files of older programs,
+// where it reads as zero; "": there is none.
+func laterColumn(row any) string {
+	switch row.(type) {
+	case *BronzeRow, *DeadRow:
+		return "create_time"
+	case *SilverRow:
+		return "category"
+	}
+	return ""
+}
 
 // checkSchema wants the columns of a row's type, in that order. The library
 // would convert, but believes a damaged schema, too.
-func checkSchema(have, want *parquet.Schema) error {
+func checkSchema(have, want *parquet.Schema, later string) error {
 	if parquet.EqualNodes(have, want) {
 		return nil
 	}
 	found, wanted := have.Fields(), want.Fields()
-	if _, ok := have.Lookup(laterColumn); !ok {
-		wanted = slices.DeleteFunc(slices.Clone(wanted), func(f parquet.Field) bool { return f.Name() == laterColumn })
+	if _, ok := have.Lookup(later); !ok && later != "" {
+		wanted = slices.DeleteFunc(slices.Clone(wanted), func(f parquet.Field) bool { return f.Name() == later })
 	}
 	for i := range min(len(found), len(wanted)) {
 		if found[i].Name() != wanted[i].Name() || !parquet.EqualNodes(found[i], wanted[i]) {

@@ -9,8 +9,8 @@ import "example.com/shopstream/internal/shop"
 // In an optional column nil or the zero value ("", 0, a nil slice) is NULL; an empty
 // slice that is not nil is an empty value.
 
-// SilverRow is one event of the silver lane. Its category and date are in the
-// file's path.
+// SilverRow is one event of the silver lane. Its date is in the file's path, and so
+// is its category, which is the same in all of a file.
 type SilverRow struct {
 	EventID     string     `parquet:"event_id"`
 	EventType   string     `parquet:"event_type,dict"`
@@ -29,13 +29,14 @@ type SilverRow struct {
 	SchemaVersion  int32 `parquet:"schema_version"`
 	KafkaPartition int32 `parquet:"kafka_partition"`
 	KafkaOffset    int64 `parquet:"kafka_offset"`
+
+	Category string `parquet:"category,dict"` // files of older programs have no such column, which reads as ""
 }
 
 // LateRow is one event of the late lane: its file holds all categories, and
 // events of several dates.
 type LateRow struct {
 	SilverRow
-	Category string `parquet:"category,dict"`
 	// HighTime is the highest event time in the partition up to the record.
 	HighTime int64 `parquet:"high_time,timestamp(microsecond)"`
 }

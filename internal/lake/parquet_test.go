@@ -37,11 +37,11 @@ var (
 			SessionID: anyTextFull.Draw(t, "session"), Country: anyTextFull.Draw(t, "country"), OrderID: anyTextFull.Draw(t, "order"),
 			Line: anyInt.Draw(t, "line"), Quantity: anyInt.Draw(t, "quantity"), UnitPrice: anyMoney.Draw(t, "price"),
 			Currency: anyTextFull.Draw(t, "currency"), SchemaVersion: rapid.Int32().Draw(t, "version"),
-			KafkaPartition: rapid.Int32().Draw(t, "partition"), KafkaOffset: anyInt.Draw(t, "offset"),
+			KafkaPartition: rapid.Int32().Draw(t, "partition"), KafkaOffset: anyInt.Draw(t, "offset"), Category: anyTextFull.Draw(t, "category"),
 		}
 	})
 	anyLate = rapid.Custom(func(t *rapid.T) LateRow {
-		return LateRow{SilverRow: anySilver.Draw(t, "silver"), Category: anyTextFull.Draw(t, "category"), HighTime: anyInt.Draw(t, "high")}
+		return LateRow{SilverRow: anySilver.Draw(t, "silver"), HighTime: anyInt.Draw(t, "high")}
 	})
 	anyBronze = rapid.Custom(func(t *rapid.T) BronzeRow {
 		return BronzeRow{

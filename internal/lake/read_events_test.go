@@ -105,14 +105,14 @@ func manyFiles(t testing.TB, st Store) (files []File, want []LateRow) {
 			i += 90
 			for j := range part {
 				part[j].EventTime = (w(window) + int64(j)) * 1000
-				want = append(want, LateRow{SilverRow: part[j], Category: category})
+				want = append(want, inCategory(part[j], category))
 			}
 			files = append(files, putFile(t, st, SilverName(w(window), category, 0), part, EncodeSilver))
 		}
 	}
 	var late []LateRow
 	for _, r := range rows[i:] {
-		late = append(late, LateRow{SilverRow: r, Category: []string{"toys", "books"}[r.KafkaOffset%2]})
+		late = append(late, inCategory(r, []string{"toys", "books"}[r.KafkaOffset%2]))
 	}
 	files = append(files, putFile(t, st, LaneName(Late, w(3), 0), late, EncodeLate))
 	return files, append(want, late...)

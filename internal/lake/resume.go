@@ -197,20 +197,24 @@ func Continue(ctx context.Context, st Store, start Start) (removed int, err erro
 	return c.removed, err
 }
 
-// upgrade raises a lake of format 2: its rows get the chains that hold them from
-// now on. What it has of other objects stays without a checksum.
+// upgrade raises a lake of an older format. That of format 2 gets for its rows the
+// chains that hold them from now on; what it has of other objects stays without a
+// checksum. What it has of silver stays as it is.
 func upgrade(ctx context.Context, st Store, start Start) error {
 	s := start.Kept.Settings
-	if s.Format != formatUnsummed {
+	if s.Format == formatVersion || s.Format == 0 {
 		return nil
 	}
-	if start.Kept.Sealed != kafkaio.NoTime {
-		if err := putSeal(ctx, st, sealName, seal{&start.Kept.Sealed, start.Kept.Rows}); err != nil {
-			return err
+	if s.Format == formatUnsummed {
+		if start.Kept.Sealed != kafkaio.NoTime {
+			if err := putSeal(ctx, st, sealName, seal{&start.Kept.Sealed, start.Kept.Rows}); err != nil {
+				return err
+			}
 		}
+		s.Upgraded = true
 	}
-	s.Format, s.Upgraded = formatVersion, true
-	slog.Info("the lake's format is raised: what is written from now on has checksums", "lake", st.URI(), "from", formatUnsummed, "to", formatVersion)
+	slog.Info("the lake's format is raised: older programs refuse it from now on", "lake", st.URI(), "from", s.Format, "to", formatVersion)
+	s.Format = formatVersion
 	return putWitnessed(ctx, st, settingsName, s)
 }
 

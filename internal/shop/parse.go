@@ -16,7 +16,7 @@ const (
 	// MaxText is the largest text field, in bytes of UTF-8.
 	MaxText = 512
 	// MaxCategory, in bytes too, is lower because a category is the name of a
-	// folder in the lake (category=…). Most of its bytes may have to be escaped,
+	// folder in the lake (category-…). Most of its bytes may have to be escaped,
 	// three for one, and file systems stop at 255.
 	MaxCategory = 80
 	// MaxCount is the largest quantity and line.

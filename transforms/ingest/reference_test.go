@@ -70,11 +70,11 @@ func referenceOf(batches []kafkaio.RecordBatch, rules Rules) reference {
 		silver := lake.SilverRow{
 			EventID: e.ID.String(), EventType: e.Type.String(), EventTime: e.Time * 1000, ProductID: e.ProductID, ProductName: e.ProductName,
 			UserID: e.UserID, SessionID: e.SessionID, Country: e.Country, OrderID: e.OrderID, Line: e.Line, Quantity: e.Quantity,
-			UnitPrice: e.UnitPrice, Currency: e.Currency, SchemaVersion: int32(e.Version), KafkaPartition: partition, KafkaOffset: r.Offset,
+			UnitPrice: e.UnitPrice, Currency: e.Currency, SchemaVersion: int32(e.Version), KafkaPartition: partition, KafkaOffset: r.Offset, Category: e.Category,
 		}
 		if r.Late {
 			name := lake.LaneName(lake.Late, b.Arrival, partition)
-			ref.Late[name] = append(ref.Late[name], lake.LateRow{SilverRow: silver, Category: e.Category, HighTime: r.High * 1000})
+			ref.Late[name] = append(ref.Late[name], lake.LateRow{SilverRow: silver, HighTime: r.High * 1000})
 			update(b.Arrival, func(row *lake.Row) {
 				row.Late++
 				row.LateDates[time.UnixMilli(e.Time).UTC().Format(time.DateOnly)]++

@@ -250,7 +250,7 @@ func (fn *writeFn) late(start int64, partition int32, batches [][]byte) (ack, []
 			high := u.varint()
 			var e shop.Event
 			at := u.event(&e)
-			rows = append(rows, lake.LateRow{SilverRow: silverRow(&e, at, &ids), Category: e.Category, HighTime: high * 1000})
+			rows = append(rows, lake.LateRow{SilverRow: silverRow(&e, at, &ids), HighTime: high * 1000})
 			dates[time.UnixMilli(e.Time).UTC().Format(time.DateOnly)]++
 		}
 		if u.err != nil {
@@ -386,7 +386,7 @@ func silverRow(e *shop.Event, at located, ids *idText) lake.SilverRow {
 		ProductID: e.ProductID, ProductName: e.ProductName,
 		UserID: e.UserID, SessionID: e.SessionID, Country: e.Country,
 		OrderID: e.OrderID, Line: e.Line, Quantity: e.Quantity, UnitPrice: e.UnitPrice, Currency: e.Currency,
-		SchemaVersion: int32(e.Version), KafkaPartition: at.Partition, KafkaOffset: at.Offset,
+		SchemaVersion: int32(e.Version), KafkaPartition: at.Partition, KafkaOffset: at.Offset, Category: e.Category,
 	}
 }
 

@@ -199,7 +199,8 @@ func writeRows(t *testing.T, r *rand.Rand, st lake.Store, rows []row) (files []l
 			f.Lane = lake.Late
 			var late []lake.LateRow
 			for _, e := range rows {
-				late = append(late, lake.LateRow{SilverRow: e.SilverRow, Category: e.category})
+				e.Category = e.category
+				late = append(late, lake.LateRow{SilverRow: e.SilverRow})
 			}
 			data, err = lake.EncodeLate(nil, late)
 		} else {

@@ -130,7 +130,7 @@ func (r *reader) record(offset, timestamp int64, key, value []byte) error {
 	case invalid != nil:
 		r.dead = append(r.dead, lake.DeadRow{BronzeRow: row, Reason: string(invalid.Reason), Detail: invalid.Detail})
 	case r.Late(e.Time, r.high):
-		r.late = append(r.late, lake.LateRow{SilverRow: silver(&event{e, offset, r.partition}), Category: e.Category, HighTime: r.high * 1000})
+		r.late = append(r.late, lake.LateRow{SilverRow: silver(&event{e, offset, r.partition}), HighTime: r.high * 1000})
 	default:
 		w := r.mine[r.Start(e.Time)]
 		if w == nil {
@@ -274,6 +274,6 @@ func silver(e *event) lake.SilverRow {
 		ProductID: e.ProductID, ProductName: e.ProductName,
 		UserID: e.UserID, SessionID: e.SessionID, Country: e.Country,
 		OrderID: e.OrderID, Line: e.Line, Quantity: e.Quantity, UnitPrice: e.UnitPrice, Currency: e.Currency,
-		SchemaVersion: int32(e.Version), KafkaPartition: e.partition, KafkaOffset: e.offset,
+		SchemaVersion: int32(e.Version), KafkaPartition: e.partition, KafkaOffset: e.offset, Category: e.Category,
 	}
 }
