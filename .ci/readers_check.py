@@ -119,7 +119,8 @@ for table in sorted(p.name for p in (lake / "gold").iterdir() if any(p.glob("*.p
     if "category" in ds.dataset(lake / "gold" / table).schema.names:
         columns["category"] = TEXT
     found = check(f"gold/{table}", list(columns), columns).total()
-    named = [json.loads(p.read_text())["tables"].get(table, {"rows": 0})["rows"] for p in (lake / "ledger/gold").glob("date=*.json")]
+    ledger = lake / "ledger" / ("predictions" if table == "demand_predictions" else "gold")
+    named = [json.loads(p.read_text())["tables"].get(table, {"rows": 0})["rows"] for p in ledger.glob("date=*.json")]
     assert found == sum(named), f"gold/{table}: {found} rows, its publications have {sum(named)}"
 silver = check("silver", ["category"], {"category": TEXT, "date": [*PATH, "Date", "date"]})
 totals = json.loads((lake / "ledger/closed.json").read_text())["totals"]

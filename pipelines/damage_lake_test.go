@@ -136,7 +136,7 @@ func objectsOf(t testing.TB, dir string) (names []string) {
 
 var (
 	kindOfModel = regexp.MustCompile(`[0-9]{8}T[0-9]{6}(\.[0-9]+)?Z-[0-9a-f]{8}/`)
-	kindOfName  = regexp.MustCompile(`(date|hour|category)=[^/]*/?|[0-9a-f]{16}|[0-9]{8}T[0-9]{6}Z|[0-9]+`)
+	kindOfName  = regexp.MustCompile(`(date|hour|category)[=-][^/]*/?|[0-9a-f]{16}|[0-9]{8}T[0-9]{6}Z|[0-9]+`)
 )
 
 // kindOf is what names of the same kind have in common.

@@ -23,7 +23,7 @@ const (
 
 // Finding is an object that is not as it should be.
 type Finding struct {
-	Verdict Verdict `json:"state"`
+	Verdict Verdict `json:"verdict"`
 	Object  string  `json:"object"` // or a folder of them
 	Found   string  `json:"found"`  // what was expected, and what was found
 	Do      string  `json:"do"`     // what to do about it

@@ -123,7 +123,8 @@ func (v *verifier) ids(ctx context.Context, standing map[civil.Date]Publication)
 		}
 		named[p.IDs.File] = true
 		err := v.published(ctx, *p.IDs)
-		if err != nil {
+		var bad damageError
+		if errors.As(err, &bad) || errors.Is(err, ErrMissing) {
 			if now, _, nowErr := ReadPublication(ctx, v.st, date); nowErr == nil && (now.Inputs != p.Inputs || now.Number != p.Number) {
 				continue // it was published again
 			}

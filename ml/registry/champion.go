@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -95,6 +96,28 @@ func (r *Registry) lostChange(name string, number int) error {
 	return r.fault(pointerName(name, number), fmt.Errorf("%w, but %s says that it was", lake.ErrMissing, was),
 		fmt.Sprintf("Copy %s to it; or delete that, too, and the newest change that is there holds", was))
 }
+
+// ensureCopy makes the copy of a change whose writer was killed before it did. Changes
+// of older programs have none.
+func (r *Registry) ensureCopy(ctx context.Context, name string, number int) error {
+	if number == 0 {
+		return nil
+	}
+	text, err := r.read(ctx, pointerName(name, number), maxManifestBytes)
+	if err != nil || !hasSum(text) {
+		return err
+	}
+	was := witnessName(name, number)
+	for info, err := range r.store.List(ctx, was) {
+		if err != nil || info.Name == was {
+			return err
+		}
+	}
+	return r.store.Put(ctx, was, text)
+}
+
+// hasSum reports whether the text of a change has a checksum.
+func hasSum(text []byte) bool { return bytes.Contains(text, []byte(`"sum":`)) }
 
 // changeNumber returns the number that the name of a change, or of its copy, ends
 // with; 0 if it has none.
@@ -229,6 +252,9 @@ func (r *Registry) change(ctx context.Context, name string, number int, decide f
 		}
 		if p.Number < last {
 			return fail(fmt.Errorf("expected change %d, which another writer made, found %d as the newest: look for what is in the way of %s", last, p.Number, pointerName(name, last)))
+		}
+		if err := r.ensureCopy(ctx, name, p.Number); err != nil {
+			return fail(err)
 		}
 		e, err := decide(&p)
 		if errors.Is(err, errUnchanged) {

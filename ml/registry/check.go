@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 
 	"example.com/shopstream/internal/lake"
 )
@@ -135,7 +134,7 @@ func (c *checking) copied(name string, number int, there bool) error {
 	}
 	do := fmt.Sprintf("Copy %s to it, or the loss of that would not be noticed", at)
 	if !there {
-		if !strings.Contains(string(text), `"sum":`) {
+		if !hasSum(text) {
 			return nil
 		}
 		return c.fault(was, fmt.Errorf("%w, but %s is there", lake.ErrMissing, at), do)

@@ -115,3 +115,29 @@ func TestNoChangeIsLostSilently(t *testing.T) {
 		}
 	})
 }
+
+// TestCopyIsMadeLater: a change whose writer was killed before it made the copy has
+// one after the next change.
+func TestCopyIsMadeLater(t *testing.T) {
+	t.Parallel()
+	r, st := newFolder(t)
+	for i := range uint64(3) {
+		if i > 0 {
+			if err := st.Delete(t.Context(), witnessName("m", int(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := r.Promote(t.Context(), "m", put(t, r, i), "why"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := 1; n <= 3; n++ {
+		text, err := st.Get(t.Context(), pointerName("m", n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if was, err := st.Get(t.Context(), witnessName("m", n)); err != nil || string(was) != string(text) {
+			t.Errorf("the copy of change %d is %q (%v), expected %q", n, was, err, text)
+		}
+	}
+}

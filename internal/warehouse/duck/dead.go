@@ -14,7 +14,7 @@ const deadTable = string(lake.Dead)
 // deadColumns are the table's columns in terms of the lane's.
 var deadColumns = map[string]string{
 	// The window that a file is of stands in its name: PARTITION-20260301T101500Z.parquet, of a copy with more behind it.
-	"arrived":         `strptime(regexp_extract(filename, '[0-9]+-([0-9]{8}T[0-9]{6}Z)[^/]*$', 1), '%Y%m%dT%H%M%SZ') AT TIME ZONE 'UTC'`,
+	"arrived":         `strptime(regexp_extract(filename, '[0-9]+-([0-9]{8}T[0-9]{6}([.][0-9]{3})?Z)[^/]*$', 1), ['%Y%m%dT%H%M%SZ', '%Y%m%dT%H%M%S.%gZ']) AT TIME ZONE 'UTC'`,
 	"topic":           "topic",
 	"kafka_partition": "CAST(kafka_partition AS BIGINT)",
 	"kafka_offset":    "kafka_offset",

@@ -101,6 +101,21 @@ func TestDeadLettersFollowTheLedger(t *testing.T) {
 	}
 }
 
+// TestArrivedBetweenSeconds: a base window may begin between two seconds.
+func TestArrivedBetweenSeconds(t *testing.T) {
+	t.Parallel()
+	d := openAt(t, deadLake(t).URI(), Options{Threads: 1})
+	for name, want := range map[string]string{
+		lake.LaneName(lake.Dead, firstWindow+1500, 3): "2026-03-01 10:15:01.5+00", lake.LaneName(lake.Dead, firstWindow, 3): "2026-03-01 10:15:00+00",
+	} {
+		var got string
+		text := "SELECT CAST(" + deadColumns["arrived"] + " AS VARCHAR) FROM (SELECT '" + name + "' AS filename)"
+		if err := d.db.QueryRowContext(t.Context(), text).Scan(&got); err != nil || got != want {
+			t.Errorf("%s arrived at %q (%v), expected %s", name, got, err, want)
+		}
+	}
+}
+
 // TestDeadLettersArePrintable: whatever the bytes, what is shown is text of a few
 // characters, none of which a terminal acts on, and NULL only where there are none.
 func TestDeadLettersArePrintable(t *testing.T) {

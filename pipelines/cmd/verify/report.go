@@ -20,6 +20,7 @@ type report struct {
 	format string
 	counts map[lake.Verdict]int64
 	csv    *csv.Writer
+	ended  bool
 	err    error
 }
 
@@ -67,14 +68,19 @@ func (r *report) faulty() bool { return r.counts[lake.Missing]+r.counts[lake.Dam
 
 // flush writes what is known when it does not come to an end.
 func (r *report) flush() error {
-	if r.csv != nil {
+	switch {
+	case r.csv != nil:
 		r.csv.Flush()
+	case r.format == "json" && !r.ended:
+		_, err := r.w.WriteString("\n],\n\"incomplete\":true}\n")
+		r.err = errors.Join(r.err, err)
 	}
 	return errors.Join(r.err, r.w.Flush())
 }
 
 // end writes what was looked at.
 func (r *report) end(c lake.Checked, took time.Duration) error {
+	r.ended = true
 	var err error
 	switch r.format {
 	case "json":
