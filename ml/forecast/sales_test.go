@@ -41,10 +41,11 @@ func publish(t *testing.T, st lake.Store, day Day, complete bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := st.Put(t.Context(), lake.GoldName(dailySales, day.Date()), data); err != nil {
+	name := lake.GoldName(dailySales, day.Date())
+	if err := st.Put(t.Context(), name, data); err != nil {
 		t.Fatal(err)
 	}
-	p := lake.Publication{Date: day.Date(), Complete: complete, Source: "events", Tables: map[string]lake.PublishedFile{dailySales: {Rows: int64(len(rows)), Bytes: int64(len(data)), Hash: lake.Hash(data)}}}
+	p := lake.Publication{Date: day.Date(), Complete: complete, Source: "events", Tables: map[string]lake.PublishedFile{dailySales: {File: name, Rows: int64(len(rows)), Bytes: int64(len(data)), Hash: lake.Hash(data)}}}
 	if err := lake.PutPublication(t.Context(), st, p); err != nil {
 		t.Fatal(err)
 	}

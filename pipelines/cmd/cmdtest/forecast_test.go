@@ -58,7 +58,7 @@ func TestLocalForecasts(t *testing.T) {
 		`\nDifference [+-]0\.\d{3} \(90 % interval [+-]0\.\d{3} to [+-]0\.\d{3}\): `,
 		`\nForecast of the shop from \d{4}-\d\d-\d\d, by version \S+ of demand\n`,
 		`\nPlots: file://`+regexp.QuoteMeta(data)+`/forecast\.html\n`,
-		`\n\(no day that was forecast is over yet\)\n`,
+		`\n\(nothing was forecast yet of a day that is over\)\n`,
 	)
 	html, err := os.ReadFile(filepath.Join(data, "forecast.html"))
 	if err != nil {
