@@ -234,34 +234,16 @@ func (j kafkaJob) reached(t testing.TB, p *program) map[int32]int64 {
 func (j kafkaJob) bronze(t testing.TB) map[place]uint64 {
 	t.Helper()
 	out := map[place]uint64{}
-	byProducers := j.stampedByProducers(t)
+	stamps, err := kafkaio.AskStamps(j.cluster, j.topic)
+	if err != nil {
+		t.Fatal(err)
+	}
 	j.consume(t, func(m *sarama.ConsumerMessage) {
 		row := bronzeRow(m)
-		row.CreateTime = byProducers
+		row.CreateTime = stamps == kafkaio.CreateTime
 		out[place{m.Partition, m.Offset}] = hash(row)
 	})
 	return out
-}
-
-// stampedByProducers asks the brokers who stamps the topic's records.
-func (j kafkaJob) stampedByProducers(t testing.TB) bool {
-	t.Helper()
-	cfg, err := j.cluster.SaramaConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	admin, err := sarama.NewClusterAdmin(j.cluster.Brokers, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close()
-	const name = "message.timestamp.type"
-	topic := sarama.ConfigResource{Type: sarama.TopicResource, Name: j.topic, ConfigNames: []string{name}}
-	results, err := admin.DescribeConfigs([]*sarama.ConfigResource{&topic}, sarama.DescribeConfigsOptions{})
-	if err != nil || len(results) != 1 || results[0].ErrorCode != 0 || len(results[0].Configs) != 1 {
-		t.Fatalf("the topic's %s: %+v, %v", name, results, err)
-	}
-	return results[0].Configs[0].Value == "CreateTime"
 }
 
 // consume gives every committed record of the topic, in the order of each

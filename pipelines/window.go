@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/shopstream/internal/lake"
+	"example.com/shopstream/internal/telemetry"
 )
 
 // baseWindows are the base windows that BaseWindowFor chooses from.
@@ -34,8 +35,12 @@ func BaseWindowFor(records int64, span time.Duration) time.Duration {
 }
 
 // Sparse says that the lake's base window is far too short for its records, and
-// which one would do; "" if it is not.
+// which one would do; "" if it is not. A job in this process whose windows had
+// enough needs no look at the ledger.
 func (o StreamingOptions) Sparse(ctx context.Context) (string, error) {
+	if p := telemetry.Snapshot(); p.Windows > 0 && enough(p.Silver, p.Windows) {
+		return "", nil
+	}
 	st, err := lake.SharedNow(ctx, o.Lake)
 	if err != nil {
 		return "", err
@@ -47,8 +52,11 @@ func (o StreamingOptions) Sparse(ctx context.Context) (string, error) {
 	return sparse(ledger.Rows, o.Source.BaseWindow), nil
 }
 
-// sparse is Sparse of these rows: those with less than a tenth of the records
-// that a window should have.
+// enough reports whether windows have more than a tenth of the records that they
+// should have.
+func enough(records, windows int64) bool { return records > windows*windowRecords/10 }
+
+// sparse is Sparse of these rows.
 func sparse(rows []lake.Row, base time.Duration) string {
 	rows = slices.DeleteFunc(slices.Clone(rows), func(r lake.Row) bool { return r.Silver == 0 }) // the others do not say when
 	if len(rows) <= fewWindows {
@@ -58,7 +66,7 @@ func sparse(rows []lake.Row, base time.Duration) string {
 	for _, r := range rows {
 		files += len(r.Files)
 	}
-	if records > int64(len(rows))*windowRecords/10 {
+	if enough(records, int64(len(rows))) {
 		return ""
 	}
 	byTime := func(a, b lake.Row) int { return cmp.Compare(a.Window, b.Window) }

@@ -3,7 +3,6 @@ package lake
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"sync"
 )
@@ -45,9 +44,5 @@ func (d *DeadFiles) of(ctx context.Context, st Store) ([]Info, error) {
 			}
 		}
 	}
-	return d.files.hold(ctx, st, string(Dead)+"/", want, deadDamage)
-}
-
-func deadDamage(st Store, name string, err error) error {
-	return fmt.Errorf("%s in %s is %w: %w. Restore it from a copy, or make the lake again from bronze with rebuild", name, st.URI(), ErrDamaged, err)
+	return d.files.hold(ctx, st, string(Dead)+"/", want, remadeFromBronze)
 }

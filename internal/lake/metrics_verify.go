@@ -54,7 +54,7 @@ func (m *MetricsFiles) of(ctx context.Context, st Store, folder string) ([]Info,
 			}
 		}
 	}
-	return m.files.hold(ctx, st, folder, want, metricsDamage)
+	return m.files.hold(ctx, st, folder, want, remadeFromBronze)
 }
 
 // heldFiles holds data files to what ledger rows say of them, each whole when it
@@ -108,7 +108,7 @@ func (h *heldFiles) hold(ctx context.Context, st Store, folder string, want []Fi
 	return files, nil
 }
 
-func metricsDamage(st Store, name string, err error) error {
+func remadeFromBronze(st Store, name string, err error) error {
 	return fault(st, name, err, madeFromBronze)
 }
 
